@@ -1,0 +1,1 @@
+"""One module per provider, each exposing ``PROVIDER``; see ``connectors.registry``."""
