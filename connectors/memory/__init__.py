@@ -1,0 +1,1 @@
+"""The server of the in-memory provider; ``connectors.providers.memory`` is its connector."""
