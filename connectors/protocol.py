@@ -32,6 +32,11 @@ class Usage:
         self.by_name[name] = self.by_name.get(name, 0) + 1
 
 
+def nothing_known(stream: str, remote_ids: Collection[str]) -> Collection[str]:
+    """The default of ``Context.known``: no item of this stream is stored yet."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a connector is given besides its configuration.
@@ -39,6 +44,7 @@ class Context:
     ``now`` is the only clock (UTC). ``sleep`` waits (seconds). ``save_secret`` stores a rotated secret before it is used, returning
     False when another process was first (re-read ``secret`` then). ``acquire`` takes ``units`` from a shared token bucket named by key and waits if it must.
     ``remember`` keeps small per-account facts (disabled extensions, tested tiers) between runs; ``memory`` holds them.
+    ``known(stream_id, remote_ids)`` answers which of the ids are stored already, so that a relisting pays for none twice.
     """
 
     now: Callable[[], datetime]
@@ -51,6 +57,7 @@ class Context:
     remember: Callable[[str, Any], None]
     settings: Mapping[str, Any]
     usage: Usage = field(default_factory=Usage)
+    known: Callable[[str, Collection[str]], Collection[str]] = nothing_known
 
 
 class Connector(Protocol):
