@@ -1,0 +1,1 @@
+"""Alembic migrations. Applied by ``crm.database.Database.migrate``."""

@@ -1,0 +1,131 @@
+"""The service's own rows: settings, outbox, audit, API tokens, notifications, saved segments and automation runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm.models.base import Base, JsonColumn, PrimaryId
+
+
+class Setting(Base):
+    """A workspace setting; ``value`` is JSON of the type that ``crm.workspace`` declares for the name."""
+
+    __tablename__ = "setting"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[Any] = mapped_column(JsonColumn)
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class Outbox(Base):
+    """What must follow a committed change; handled at least once, then marked. Payloads carry ids only."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_handled_at_id", "handled_at", "id"),)
+    id: Mapped[PrimaryId]
+    event: Mapped[str]
+    payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime]
+    handled_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None]
+
+
+class Audit(Base):
+    """Who changed what, when and why. ``detail`` carries ids and names of fields, never mail content."""
+
+    __tablename__ = "audit"
+    id: Mapped[PrimaryId]
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    action: Mapped[str]
+    subject_kind: Mapped[str] = mapped_column(default="")
+    subject_id: Mapped[int | None]
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class ApiToken(Base):
+    """A bearer token, kept as a SHA-256 hash; the text is shown once."""
+
+    __tablename__ = "api_token"
+    id: Mapped[PrimaryId]
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    name: Mapped[str]
+    hash: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[str]] = mapped_column(default=list)
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class IdempotencyKey(Base):
+    """The answer given to a POST with an Idempotency-Key, replayed for a day."""
+
+    __tablename__ = "idempotency_key"
+    __table_args__ = (UniqueConstraint("user_id", "key"),)
+    id: Mapped[PrimaryId]
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    key: Mapped[str]
+    request_hash: Mapped[str]
+    status: Mapped[int]
+    body: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Notification(Base):
+    """A line for one person, exactly once by ``key``."""
+
+    __tablename__ = "notification"
+    __table_args__ = (UniqueConstraint("user_id", "key"),)
+    id: Mapped[PrimaryId]
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    key: Mapped[str]
+    kind: Mapped[str]
+    text: Mapped[str]
+    href: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+    mailed_at: Mapped[datetime | None]
+
+
+class Segment(Base):
+    """A filter with a name, over contacts, companies or deals."""
+
+    __tablename__ = "segment"
+    id: Mapped[PrimaryId]
+    noun: Mapped[str]
+    name: Mapped[str]
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    shared: Mapped[bool] = mapped_column(default=False)
+    filters: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime]
+
+
+class Field(Base):
+    """A custom field of contact, company or deal, defined without code."""
+
+    __tablename__ = "field"
+    __table_args__ = (UniqueConstraint("noun", "name"),)
+    id: Mapped[PrimaryId]
+    noun: Mapped[str]
+    name: Mapped[str]
+    label: Mapped[str]
+    type: Mapped[str] = mapped_column(default="text")
+    options: Mapped[list[str]] = mapped_column(default=list)
+    position: Mapped[int] = mapped_column(default=0)
+
+
+class AutomationRun(Base):
+    """A rule fired once for one subject; ``key`` makes a replay harmless."""
+
+    __tablename__ = "automation_run"
+    __table_args__ = (UniqueConstraint("rule", "key"),)
+    id: Mapped[PrimaryId]
+    rule: Mapped[str]
+    key: Mapped[str]
+    at: Mapped[datetime]
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
