@@ -1,7 +1,7 @@
 """A real provider whose server is this process's memory: for tests, examples and demonstrations.
 
 It has what servers have - streams with a change log, cursors that expire, identities that survive moves, a reset of
-the validity of ids - and faults on demand. The server side is ``connectors.memory.mailbox``; this module reads it.
+the validity of ids - and faults on demand. The server side is ``connectors.memory_server``; this module reads it.
 It never touches network or disk.
 """
 
@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from connectors.errors import CursorExpired, NeedsPerson
-from connectors.memory.mailbox import Folder, MemoryMailbox, forget, mailbox
+from connectors.memory_server import Folder, MemoryMailbox, forget, mailbox
 from connectors.protocol import Context, Usage
 from connectors.types import Batch, Change, Cursor, RawMessage, Removed, Stream, Upsert
 

@@ -1,1 +1,0 @@
-"""The server of the in-memory provider; ``connectors.providers.memory`` is its connector."""
