@@ -1,0 +1,23 @@
+"""The store itself: migrations on both engines, and what a transaction promises."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import inspect, select
+
+from crm.database import Database
+from crm.models import Base, Setting
+
+
+def test_a_migrated_database_has_every_table_of_the_models(database: Database) -> None:
+    assert set(Base.metadata.tables) <= set(inspect(database.engine).get_table_names())
+    assert database.is_current()
+
+
+def test_a_transaction_that_raises_leaves_nothing_behind(database: Database, now) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(RuntimeError), database.transaction() as session:
+        session.add(Setting(name="x", value=1, updated_at=now))
+        session.flush()
+        raise RuntimeError
+    with database.reading() as session:
+        assert session.scalars(select(Setting)).all() == []
