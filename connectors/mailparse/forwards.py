@@ -1,0 +1,64 @@
+"""Who wrote the originals that a mail forwards inline: Gmail, Outlook, Apple Mail and Lotus Notes marks.
+
+Only forwards count: a forward's subject or mark must be there; a reply's quoted history is not one. Never raises.
+"""
+
+from __future__ import annotations
+
+import re
+
+from connectors.mailparse import addresses
+from connectors.mailparse.phrases import FORWARD_SUBJECT, FORWARDED, FROM, SENT, SUBJECT, TO
+from connectors.types import Mailbox
+
+MAX_LINES = 20_000
+MAX_FORWARDS = 10
+
+_MAILTO = re.compile(r"[<\[(]\s*mailto:([^\s>\])]+)\s*[>\])]", re.I)
+_LINKED = re.compile(r"([^\s<>]+@[^\s<>]+)\s*<(?:mailto:)?\1>", re.I)
+_BY = re.compile(r"forwarded by\b", re.I)
+
+
+def is_forward(subject: str, text: str) -> bool:
+    """True where the subject is a forward's or the text bears a forward's mark."""
+    return FORWARD_SUBJECT.match(subject) is not None or FORWARDED.search(text) is not None
+
+
+def senders(text: str) -> tuple[Mailbox, ...]:
+    """The From of each forwarded original in ``text``, outermost first, without repeats."""
+    lines = text.split("\n", MAX_LINES)[:MAX_LINES]
+    out: list[Mailbox] = []
+    for n, line in enumerate(lines):
+        value = _from_line(line)
+        if value and _headed(lines, n):
+            value = _LINKED.sub(r"<\1>", _MAILTO.sub(r"<\1>", value.replace("*", "")))
+            found = [box for box in addresses.mailboxes(_whole(lines, n, value)) if "@" in box.address]
+            out += [box for box in found[:1] if box not in out]
+            if len(out) >= MAX_FORWARDS:
+                break
+    return tuple(out)
+
+
+def _from_line(line: str) -> str:
+    """The value of a From line in any known language, else ""."""
+    head, found, value = line.replace("：", ":").partition(":")
+    if not found or len(head) > 30 or head.strip(" \t>*_|").lower() not in FROM:
+        return ""
+    return value.strip(" \t*")
+
+
+def _whole(lines: list[str], n: int, value: str) -> str:
+    """A From value whose address was wrapped to the next line is put together."""
+    if "@" in value or n + 1 >= len(lines):
+        return value
+    following = lines[n + 1].strip(" \t>*")
+    return f"{value} <{following.strip('<>')}>" if "@" in following and ":" not in following else value
+
+
+def _headed(lines: list[str], n: int) -> bool:
+    """At least one more header line stands close to the From line."""
+    for line in lines[max(0, n - 3) : n] + lines[n + 1 : n + 6]:
+        head, found, _ = line.replace("：", ":").partition(":")
+        if found and len(head) < 30 and head.strip(" \t>*_|").lower() in SENT | TO | SUBJECT:
+            return True
+    return False

@@ -1,0 +1,205 @@
+"""What the writer wrote, apart from the history below (or between) and the signature.
+
+A judgement by line marks: quote signs, attribution lines ("On ... wrote:"), separators, header blocks of quoted
+mails. Inline and bottom-posted answers keep their lines in order. The words lie in ``mailparse.phrases``.
+Never raises, never loses a line: new + signature + quoted hold every non-blank line. Bounded: text beyond
+``MAX_LINES`` lines is counted as quoted history without being judged.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from connectors.mailparse.phrases import (
+    ATTRIBUTION_START,
+    CLOSING,
+    FORWARDED,
+    FROM,
+    ORIGINAL,
+    SENT,
+    SENT_FROM,
+    SUBJECT,
+    TO,
+    VERB,
+)
+
+MAX_LINES = 20_000
+ATTRIBUTION_LINES = 5
+SIGNATURE_LINES = 14
+
+_DELIMITER = re.compile(r"^(?:--\s?|__\s?|_{3,}|-{3,}|[—–]{1,3}|\*{3,}|={5,})$")
+_ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+")
+_DIGIT = re.compile(r"\d")
+_NOTES_DATE = re.compile(r"\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\s+(?:at\s+)?\d{1,2}:\d\d")
+_BLANKS = re.compile(r"\n{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """``new`` is what was written for this mail, ``quoted`` the history, ``signature`` the block that ends ``new``."""
+
+    new: str
+    quoted: str
+    signature: str
+
+
+def split(text: str) -> Split:
+    """Cut ``text`` (lines ended by LF, CRLF or CR) into its three parts, each without outer blank lines."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    marks = marked(lines)
+    new = _join(lines, marks, "N")
+    return Split(new, _join(lines, marks, "Q"), _join(lines, marks, "S"))
+
+
+def marked(lines: list[str]) -> str:
+    """One letter per line: N new, Q quoted, S signature. Blank lines take the letter of their surroundings."""
+    marks = ["N"] * len(lines)
+    n = 0
+    while n < len(lines):
+        if n >= MAX_LINES:
+            marks[n:] = "Q" * (len(lines) - n)
+            break
+        length, rest = _opens(lines, n)
+        if rest:
+            marks[n:] = "Q" * (len(lines) - n)
+            break
+        for k in range(n, n + length):
+            marks[k] = "Q"
+        n += length or 1
+    _sign(lines, marks)
+    return "".join(marks)
+
+
+def _join(lines: list[str], marks: str, mark: str) -> str:
+    if mark not in marks:
+        return ""
+    text = "\n".join(line.rstrip() for line, m in zip(lines, marks, strict=True) if m == mark).strip("\n")
+    return _BLANKS.sub("\n\n", text) if mark == "N" else text
+
+
+def _opens(lines: list[str], n: int) -> tuple[int, bool]:
+    """How many lines from ``n`` on are quoted marks, and whether all the rest is history."""
+    line = lines[n].strip()
+    if not line:
+        return 0, False
+    first = line[0]
+    if first == ">":
+        return 1, False
+    if first in "-_=*~—" and _separator(lines, n, line):
+        return 0, True
+    colon = line.find(":", 0, 40) if ":" in line else line.find("：", 0, 40)
+    if colon > 0 and _header_block(lines, n, line[:colon]):
+        return 0, True
+    return _attribution(lines, n, line)
+
+
+def _separator(lines: list[str], n: int, line: str) -> bool:
+    """``-----Original Message-----`` and its kin, or a rule right above a quoted mail's header block."""
+    words = line.strip("-_=*~— \t>:")
+    if words:
+        return len(words) < 120 and (line.startswith(("--", "__", "==", "**", "—", "*")) or line.endswith("--")) and (
+            ORIGINAL.search(words) is not None or FORWARDED.search(words) is not None)
+    if len(line) < 5:
+        return False
+    following = _next(lines, n)
+    if following < 0:
+        return False
+    head, found, _ = lines[following].strip().replace("：", ":").partition(":")
+    return bool(found) and _header_block(lines, following, head)
+
+
+def _next(lines: list[str], n: int) -> int:
+    """The next line that is not blank, within three; -1 where there is none."""
+    for k in range(n + 1, min(n + 4, len(lines))):
+        if lines[k].strip():
+            return k
+    return -1
+
+
+def _key(head: str) -> str:
+    return head.strip(" \t*_>#|").lower()
+
+
+def _header_block(lines: list[str], n: int, head: str) -> bool:
+    """A From line with two more header lines close below: the head of a quoted mail. Or Lotus Notes' date and To."""
+    key = _key(head)
+    if key in FROM:
+        return _kinds(lines, n) >= 3 or (_kinds(lines, n) == 2 and _ADDRESS.search(lines[n]) is not None)
+    if key in SENT or key in SUBJECT:
+        return _kinds(lines, n) >= 3 and any(
+            _key(line.replace("：", ":").partition(":")[0]) in FROM for line in lines[n : n + 5])
+    if key == "to" and n:
+        return _NOTES_DATE.search(lines[n - 1]) is not None and _kinds(lines, n, 40) >= 2
+    return False
+
+
+def _kinds(lines: list[str], n: int, span: int = 8) -> int:
+    """How many kinds of header (from, sent, to, subject) stand on the lines from ``n`` on."""
+    kinds = set()
+    for line in lines[n : n + span]:
+        head, found, _ = line.replace("：", ":").partition(":")
+        if found and len(head) < 30:
+            key = _key(head)
+            for kind, names in enumerate((FROM, SENT, TO, SUBJECT)):
+                if key in names:
+                    kinds.add(kind)
+    return len(kinds)
+
+
+def _attribution(lines: list[str], n: int, line: str) -> tuple[int, bool]:
+    """``On <date>, <who> wrote:`` on up to five lines. What follows decides: quote signs, or all of the rest."""
+    if not ATTRIBUTION_START.match(line) and "@" not in line and VERB.search(line) is None:
+        return 0, False
+    joined = ""
+    for k in range(n, min(n + ATTRIBUTION_LINES, len(lines))):
+        piece = lines[k].strip()
+        if not piece and joined:
+            break
+        joined = f"{joined} {piece}"
+        if len(joined) > 500:
+            break
+        if piece.endswith((":", "：", ":*", ": *")) and _says_who_wrote(joined):
+            return k - n + 1, not _quote_follows(lines, k + 1)
+    return 0, False
+
+
+def _says_who_wrote(line: str) -> bool:
+    """A verb of writing with a date or an address; or a date with an address alone."""
+    address = _ADDRESS.search(line) is not None
+    if VERB.search(line):
+        return address or _DIGIT.search(line) is not None
+    return address and _DIGIT.search(line) is not None and ATTRIBUTION_START.match(line) is not None and "<" in line
+
+
+def _quote_follows(lines: list[str], n: int) -> bool:
+    for line in lines[n : n + 4]:
+        if line.strip():
+            return line.lstrip().startswith(">")
+    return False
+
+
+def _sign(lines: list[str], marks: list[str]) -> None:
+    """Mark the signature: the tail of the new lines from a delimiter, a "sent from", or a closing phrase on."""
+    new = [n for n, mark in enumerate(marks) if mark == "N" and lines[n].strip()]
+    start = _signature(lines, new)
+    if start is None:
+        return
+    for n in range(start, len(lines)):
+        if marks[n] == "N":
+            marks[n] = "S"
+
+
+def _signature(lines: list[str], new: list[int]) -> int | None:
+    """Where the signature starts among the non-blank new lines, or None."""
+    tail = new[-SIGNATURE_LINES:]
+    best: int | None = None
+    for at, n in enumerate(reversed(tail)):
+        line = lines[n].strip()
+        if len(line) > 100:
+            break
+        if _DELIMITER.match(line) or SENT_FROM.match(line) or (n != new[0] and at and CLOSING.match(line)):
+            best = n
+    return best
