@@ -32,6 +32,8 @@ _DELIMITER = re.compile(r"^(?:--\s?|__\s?|_{3,}|-{3,}|[—–]{1,3}|\*{3,}|={5,}
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+")
 _DIGIT = re.compile(r"\d")
 _NOTES_DATE = re.compile(r"\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\s+(?:at\s+)?\d{1,2}:\d\d")
+_COLONS = frozenset({":", "："})
+_AFTER_COLON = " \t*_\r\xa0"
 _BLANKS = re.compile(r"\n{3,}")
 
 
@@ -57,12 +59,13 @@ def split(text: str) -> Split:
 def marked(lines: list[str]) -> str:
     """One letter per line: N new, Q quoted, S signature. Blank lines take the letter of their surroundings."""
     marks = ["N"] * len(lines)
+    colons = [line.rstrip(_AFTER_COLON)[-1:] in _COLONS for line in lines]
     n = 0
     while n < len(lines):
         if n >= MAX_LINES:
             marks[n:] = "Q" * (len(lines) - n)
             break
-        length, rest = _opens(lines, n)
+        length, rest = _opens(lines, n, colons)
         if rest:
             marks[n:] = "Q" * (len(lines) - n)
             break
@@ -80,7 +83,7 @@ def _join(lines: list[str], marks: str, mark: str) -> str:
     return _BLANKS.sub("\n\n", text) if mark == "N" else text
 
 
-def _opens(lines: list[str], n: int) -> tuple[int, bool]:
+def _opens(lines: list[str], n: int, colons: list[bool]) -> tuple[int, bool]:
     """How many lines from ``n`` on are quoted marks, and whether all the rest is history."""
     line = lines[n].strip()
     if not line:
@@ -93,7 +96,9 @@ def _opens(lines: list[str], n: int) -> tuple[int, bool]:
     colon = line.find(":", 0, 40) if ":" in line else line.find("：", 0, 40)
     if colon > 0 and _header_block(lines, n, line[:colon]):
         return 0, True
-    return _attribution(lines, n, line)
+    if True in colons[n : n + ATTRIBUTION_LINES]:
+        return _attribution(lines, n, line, colons)
+    return 0, False
 
 
 def _separator(lines: list[str], n: int, line: str) -> bool:
@@ -149,7 +154,7 @@ def _kinds(lines: list[str], n: int, span: int = 8) -> int:
     return len(kinds)
 
 
-def _attribution(lines: list[str], n: int, line: str) -> tuple[int, bool]:
+def _attribution(lines: list[str], n: int, line: str, colons: list[bool]) -> tuple[int, bool]:
     """``On <date>, <who> wrote:`` on up to five lines. What follows decides: quote signs, or all of the rest."""
     if not ATTRIBUTION_START.match(line) and "@" not in line and VERB.search(line) is None:
         return 0, False
@@ -161,7 +166,7 @@ def _attribution(lines: list[str], n: int, line: str) -> tuple[int, bool]:
         joined = f"{joined} {piece}"
         if len(joined) > 500:
             break
-        if piece.endswith((":", "：", ":*", ": *")) and _says_who_wrote(joined):
+        if colons[k] and _says_who_wrote(joined):
             return k - n + 1, not _quote_follows(lines, k + 1)
     return 0, False
 

@@ -16,12 +16,22 @@ MAX_FORWARDS = 10
 
 _MAILTO = re.compile(r"[<\[(]\s*mailto:([^\s>\])]+)\s*[>\])]", re.I)
 _LINKED = re.compile(r"([^\s<>]+@[^\s<>]+)\s*<(?:mailto:)?\1>", re.I)
-_BY = re.compile(r"forwarded by\b", re.I)
 
 
 def is_forward(subject: str, text: str) -> bool:
-    """True where the subject is a forward's or the text bears a forward's mark."""
-    return FORWARD_SUBJECT.match(subject) is not None or FORWARDED.search(text) is not None
+    """True where the subject is a forward's or a line of the text is a forward's mark."""
+    return FORWARD_SUBJECT.match(subject) is not None or any(
+        FORWARDED.search(line) is not None for line in _candidates(text))
+
+
+def _candidates(text: str) -> list[str]:
+    """The few short lines that could be a mark: a rule with words, or words before a colon."""
+    out = []
+    for line in text.split("\n", MAX_LINES)[:MAX_LINES]:
+        bare = line.strip(" \t>\r")
+        if bare and len(bare) < 160 and (bare[0] in "-_=*—" or bare[-1] in ":：-"):
+            out.append(bare)
+    return out
 
 
 def senders(text: str) -> tuple[Mailbox, ...]:

@@ -60,11 +60,10 @@ VERB = re.compile(
     r"a scris|έγραψε|said|sent the following|following message)\b|写道|寫道|写到|님이 작성|のメール|が書きました|は書きました|"
     r"さんからのメッセージ|כתב|كتب", re.I)
 ATTRIBUTION_START = re.compile(
-    r"^[\s>*_]*(?:on|le|am|el|il|em|op|den|w dniu|dnia|dne|dňa|pe|pá|ma|at|in a message|in article|il giorno|il|a|"
-    r"on date|quoting|zitat von|em|no dia|le|tir|man|ons|tor|fre|lør|søn|ti|ke|to|la|su|"
-    r"\d{1,4}[./年-]|\d{1,2}\s|\d{1,2}:\d\d|(?:mon|tue|wed|thu|fri|sat|sun|пн|вт|ср|чт|пт|сб|вс|mo|di|mi|do|fr|sa|so"
-    r"|lun|mar|mer|jeu|ven|sam|dim)[.,a-zа-я]*\s|в\s|понедельник|вторник|среда|четверг|пятница|суббота|воскресенье|"
-    r"於|在|于)", re.I)
+    r"^[\s>*_]*(?:(?:on|le|am|el|il|em|op|den|w dniu|dnia|dne|dňa|pe|pá|ma|at|in a message|in article|il giorno|a|in data|"
+    r"quoting|zitat von|no dia|tir|man|ons|tor|fre|lør|søn|ti|ke|to|la|su|vào|"
+    r"(?:mon|tue|wed|thu|fri|sat|sun|пн|вт|ср|чт|пт|сб|вс|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|po|út|st|čt|pá|"
+    r"so|ne|pon|wto|śro|czw|pią|sob|nie)[a-zа-яäöüéáíś]{0,10}|в)[\s.,:]|\d{1,4}[./年-]|\d{1,2}\s|\d{1,2}:\d\d|於|在|于)", re.I)
 
 SENT_FROM = re.compile(
     r"^\W{0,4}(?:(?:sent|send) (?:from|via|by|with) (?:my |a |the |our )?[\w .,'’()&/®™+-]{2,60}|sent using [\w .]{2,40}|"
