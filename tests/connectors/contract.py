@@ -2,8 +2,8 @@
 
 A driver is the remote side as a test sees it: it delivers, moves, deletes and flags mails at the source, behind the
 connector's back, and opens connectors on it. Messages are named by their Message-ID, so that nothing here depends on
-how a connector forms remote ids. A driver that cannot do a thing (an archive has no flags) leaves it out of ``can``, and
-the tests that need it say so and skip.
+how a connector forms remote ids. A driver that cannot do a thing (an archive has no flags) leaves it out of ``can``,
+and the tests that need it say so and skip.
 
     class TestArchive(ConnectorContract):
         @pytest.fixture
@@ -125,7 +125,7 @@ def message_id(upsert: Upsert) -> str:
     return found.group(1).decode("utf-8", "replace") if found else ""
 
 
-def stream_of(connector: Connector, folder: str) -> Stream:
+def stream_of(connector: Any, folder: str) -> Stream:
     """The connector's stream called ``folder``."""
     found = {stream.name: stream for stream in connector.streams()}
     assert folder in found, f"no stream {folder!r} among {sorted(found)}"
@@ -177,9 +177,7 @@ class Seen:
         return set(self.names.values())
 
 
-def drain(
-    connector: Connector, folder: str, since: Cursor | None = None, into: Seen | None = None, **window: Any
-) -> Seen:
+def drain(connector: Any, folder: str, since: Cursor | None = None, into: Seen | None = None, **window: Any) -> Seen:
     """Run ``changes`` until level; returns what was seen."""
     seen = into or Seen()
     seen.cursor = since
@@ -358,7 +356,7 @@ class ConnectorContract:
         connector.close()
 
 
-class closing:  # noqa: N801 - reads like contextlib.closing, whose type wants a class, not a protocol
+class closing:
     """``with closing(driver.open()) as connector``."""
 
     def __init__(self, connector: Connector) -> None:
