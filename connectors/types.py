@@ -101,13 +101,14 @@ class Busy(StrEnum):
 class Attendee:
     """``address`` may be empty (a guest known by name only). ``response`` is accepted, declined, tentative,
     needs-action or delegated (RFC 5545 PARTSTAT, lower case). ``kind`` is individual, group, resource, room
-    or unknown (CUTYPE); resources and rooms are not people."""
+    or unknown (CUTYPE); resources and rooms are not people. ``sent_by`` is the address acting for this one (SENT-BY)."""
 
     address: str
     name: str = ""
     role: str = "required"
     response: str = "needs-action"
     kind: str = "individual"
+    sent_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
