@@ -24,7 +24,8 @@ MAX_LINES: Final = 5_000
 MAX_LINE: Final = 1_000_000
 MAX_DEPTH: Final = 4
 
-_PROPERTY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\s*[;:]")
+# A bare upper-case name is a property too: old Mozilla calendars fold before the colon.
+_PROPERTY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*\s*[;:]|[A-Z][A-Z0-9-]+\s*$")
 _BREAKS: Final = re.compile("\r\n|\n|\r")
 # Never looked at, and often large: inline attachments, HTML twins of the description.
 _IGNORED: Final = ("ATTACH", "X-ALT-DESC", "X-MOZ-", "X-APPLE-STRUCTURED-DATA", "PHOTO", "IMAGE")
@@ -106,17 +107,24 @@ def _unfolded(text: str) -> Iterator[str]:
     parts: list[str] = []
     size = 0
     for line in _BREAKS.split(text):
-        folded = line[:1] in (" ", "\t")
-        if parts and (folded or _soft(parts) or (line.strip() and not _PROPERTY.match(line))):
+        if not line.strip():
+            continue
+        if parts and _continues(line, parts):
             size += len(line)
             if size <= MAX_LINE:
-                parts.append(line[1:] if folded and not _soft(parts) else line)
+                parts.append(line if _soft(parts) or line[0] not in " \t" else line[1:])
             continue
         if parts:
             yield "".join(parts)
-        parts, size = ([line], len(line)) if line.strip() else ([], 0)
+        parts, size = [line], len(line)
     if parts:
         yield "".join(parts)
+
+
+def _continues(line: str, parts: list[str]) -> bool:
+    if line[0] in " \t" or _soft(parts):
+        return True
+    return not _PROPERTY.match(line) and not parts[0].upper().startswith(("BEGIN:", "END:"))
 
 
 def _soft(parts: list[str]) -> bool:
