@@ -21,6 +21,7 @@ _ANGLE = re.compile(r"<\s*([^<>]*?)\s*>")
 _SPEC = re.compile(r"""(?:"(?:[^"\\]|\\.){1,200}"|[^\s<>@,;:"()\[\]]{1,200})\s*@\s*[^\s<>@,;:"()']+""")
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _ROUTE = re.compile(r"^@[^:]*:")
+_MACHINES = frozenset({"mailer-daemon", "postmaster"})
 _WRAP = " \t'\"`<>"
 
 
@@ -115,8 +116,7 @@ def _mailbox(piece: str) -> Mailbox | None:
     found = _SPEC.search(piece)
     if found:
         return Mailbox(_address(found[0]), _name(piece[: found.start()] + piece[found.end() :], found[0]))
-    word = _address(piece)
-    return Mailbox(word) if word and not re.search(r"[\s\"()=]", word) else None
+    return Mailbox(piece) if piece.lower() in _MACHINES else None
 
 
 def _address(text: str) -> str:

@@ -8,13 +8,14 @@ leaf of the fast tree cannot be decoded (the caller then takes the slow tree).
 
 from __future__ import annotations
 
+import binascii
 import re
 from dataclasses import dataclass, field
 
 from connectors.mailparse import addresses, charsets, flowed, htmltext, tnef
 from connectors.mailparse.headers import Headers, lead, split
 from connectors.mailparse.parts import MAX_DEPTH, MAX_PARTS, Node
-from connectors.mailparse.words import decoded
+from connectors.mailparse.words import base64_bytes, decoded
 from connectors.types import Attachment, Mailbox
 
 MAX_TEXT = 1_000_000
@@ -27,6 +28,7 @@ TEXT_LIKE = frozenset({"text/plain", "text/html", "text/enriched", "text/richtex
 _CHARSET = re.compile(r"""charset\*?\s*=\s*(?:"([^"]{1,80})"|'([^']{1,80})'|([^\s;"]{1,80}))""", re.I)
 _FLOWED = re.compile(r"format\s*=\s*\"?flowed", re.I)
 _DELSP = re.compile(r"delsp\s*=\s*\"?yes", re.I)
+_ENCODING = re.compile(r"[\s\"]*(base64|quoted-printable)\b", re.I)
 _ICS = re.compile(rb"\A[\xef\xbb\xbf\s]*BEGIN:VCALENDAR", re.I)
 
 
@@ -152,7 +154,7 @@ def _is_attachment(node: Node, name: str, found: Found) -> bool:
 
 def _segment(node: Node, kind: str, found: Found) -> Segment:
     """Decode a text leaf; at most ``MAX_TEXT`` characters are kept."""
-    data = node.content or b""
+    data = _content(node)
     if len(data) > MAX_TEXT * 2:
         data, found.truncated = data[: MAX_TEXT * 2], True
     declared = _header(node, "content-type")
@@ -169,7 +171,7 @@ def _segment(node: Node, kind: str, found: Found) -> Segment:
 
 
 def _calendar(node: Node, kind: str, name: str, found: Found, path: str) -> None:
-    data = node.content or b""
+    data = _content(node)
     if len(found.calendars) < MAX_CALENDARS and len(data) <= MAX_CALENDAR and _ICS.match(data[:200]):
         if data not in found.calendars:
             found.calendars.append(data)
@@ -181,7 +183,7 @@ def _calendar(node: Node, kind: str, name: str, found: Found, path: str) -> None
 
 def _tnef(node: Node, found: Found, path: str) -> None:
     """Open a winmail.dat; an unreadable one stays an attachment."""
-    inside = tnef.opened(node.content or b"", path)
+    inside = tnef.opened(_content(node), path)
     if not inside.readable:
         _remark(found, "tnef")
         _attach(found, _metadata(node, "application/ms-tnef", _name(node) or "winmail.dat", path))
@@ -190,6 +192,16 @@ def _tnef(node: Node, found: Found, path: str) -> None:
         _attach(found, one)
     if inside.text or inside.html:
         found.spare.append(Segment(inside.text.replace("\r\n", "\n"), inside.html))
+
+
+def _content(node: Node) -> bytes:
+    """A leaf's decoded bytes. The fast parser leaves a transfer encoding with blanks or remarks around it undone."""
+    data = node.content or b""
+    written = _header(node, "content-transfer-encoding")
+    clean = _ENCODING.match(written)
+    if clean is None or clean[1] == written or len(data) > MAX_CALENDAR:
+        return data
+    return base64_bytes(data) if clean[1].lower() == "base64" else binascii.a2b_qp(data)
 
 
 def _metadata(node: Node, kind: str, name: str, path: str) -> Attachment:
