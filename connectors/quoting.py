@@ -28,12 +28,14 @@ MAX_LINES = 20_000
 ATTRIBUTION_LINES = 5
 SIGNATURE_LINES = 14
 
-_DELIMITER = re.compile(r"^(?:--\s?|__\s?|_{3,}|-{3,}|[—–]{1,3}|\*{3,}|={5,})$")
+_DELIMITER = re.compile(r"^(?:--|_{2,}|[—–]+|\*{3,})$")
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+")
 _DIGIT = re.compile(r"\d")
 _NOTES_DATE = re.compile(r"\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\s+(?:at\s+)?\d{1,2}:\d\d")
 _COLONS = frozenset({":", "："})
-_AFTER_COLON = " \t*_\r\xa0"
+_AFTER_COLON = " \t*_\r\xa0\u200b"
+_NO_COLON = re.compile(r"^(?:-{2,}\s*)?(?:on|le|am|el|il|em|op)\s.{10,200}\s(?:wrote|schrieb|écrit|escribió|scritto|"
+                       r"escreveu|schreef)\s*(?:-{2,})?$", re.I)
 _BLANKS = re.compile(r"\n{3,}")
 
 
@@ -72,6 +74,7 @@ def marked(lines: list[str]) -> str:
         for k in range(n, n + length):
             marks[k] = "Q"
         n += length or 1
+    _unmarked_history(lines, marks)
     _sign(lines, marks)
     return "".join(marks)
 
@@ -90,24 +93,36 @@ def _opens(lines: list[str], n: int, colons: list[bool]) -> tuple[int, bool]:
         return 0, False
     first = line[0]
     if first == ">":
-        return 1, False
+        return 1 + _wrapped(lines, n, line), False
     if first in "-_=*~—" and _separator(lines, n, line):
         return 0, True
     colon = line.find(":", 0, 40) if ":" in line else line.find("：", 0, 40)
     if colon > 0 and _header_block(lines, n, line[:colon]):
         return 0, True
+    if _NO_COLON.match(line) and _says_who_wrote(line):
+        return 1, not _quote_follows(lines, n + 1)
     if True in colons[n : n + ATTRIBUTION_LINES]:
         return _attribution(lines, n, line, colons)
     return 0, False
 
 
+def _wrapped(lines: list[str], n: int, line: str) -> int:
+    """1 where the next line is the broken-off end of a long quoted line, with quote signs again below it."""
+    if len(line) < 60 or line[-1] in ".?!:" or n + 2 >= len(lines) or not lines[n + 2].startswith(">"):
+        return 0
+    following = lines[n + 1].strip()
+    return 1 if following and following[0] != ">" else 0
+
+
 def _separator(lines: list[str], n: int, line: str) -> bool:
     """``-----Original Message-----`` and its kin, or a rule right above a quoted mail's header block."""
     words = line.strip("-_=*~— \t>:")
+    if words and _NO_COLON.match(line):
+        return True
     if words:
         return len(words) < 120 and (line.startswith(("--", "__", "==", "**", "—", "*")) or line.endswith("--")) and (
             ORIGINAL.search(words) is not None or FORWARDED.search(words) is not None)
-    if len(line) < 5:
+    if len(line) < 4:
         return False
     following = _next(lines, n)
     if following < 0:
@@ -195,6 +210,16 @@ def _sign(lines: list[str], marks: list[str]) -> None:
     for n in range(start, len(lines)):
         if marks[n] == "N":
             marks[n] = "S"
+
+
+def _unmarked_history(lines: list[str], marks: list[str]) -> None:
+    """What stands below a lone "Sent from my ..." line is history that a mobile client left unmarked."""
+    for n in range(1, len(lines) - 2):
+        lone = marks[n] != "Q" and lines[n] and not lines[n - 1].strip() and not lines[n + 1].strip()
+        if lone and SENT_FROM.match(lines[n].strip()) and any(line.strip() for line in lines[n + 2 :]):
+            marks[n] = "S"
+            marks[n + 1 :] = ["Q"] * (len(marks) - n - 1)
+            return
 
 
 def _signature(lines: list[str], new: list[int]) -> int | None:

@@ -19,7 +19,7 @@ SENT = frozenset({
     "verzonden", "verstuurd", "sendt", "skickat", "dato", "data", "fecha", "wysłano", "wysłane", "odesláno", "odoslané",
     "отправлено", "дата", "надіслано", "送信日時", "日時", "日付", "发送时间", "發送時間", "寄件日期", "日期", "时间",
     "보낸 날짜", "날짜", "lähetetty", "päivämäärä", "päiväys", "gönderildi", "tarih", "küldve", "dátum", "dátum:",
-    "estalla", "trimis", "envoyé le", "date d'envoi", "ημερομηνία", "gesendet am", "sent on", "sent at", "datum/zeit",
+    "message du", "message of", "trimis", "envoyé le", "date d'envoi", "ημερομηνία", "gesendet am", "sent on", "sent at", "datum/zeit",
 })
 TO = frozenset({
     "to", "an", "à", "a", "para", "per", "aan", "til", "till", "do", "komu", "кому", "宛先", "收件人", "收件者", "받는 사람",
@@ -60,13 +60,13 @@ VERB = re.compile(
     r"a scris|έγραψε|said|sent the following|following message)\b|写道|寫道|写到|님이 작성|のメール|が書きました|は書きました|"
     r"さんからのメッセージ|כתב|كتب", re.I)
 ATTRIBUTION_START = re.compile(
-    r"^[\s>*_]*(?:(?:on|le|am|el|il|em|op|den|w dniu|dnia|dne|dňa|pe|pá|ma|at|in a message|in article|il giorno|a|in data|"
+    r"^[\s>*_-]*(?:(?:on|le|am|el|il|em|op|den|w dniu|dnia|dne|dňa|pe|pá|ma|at|in a message|in article|il giorno|a|in data|"
     r"quoting|zitat von|no dia|tir|man|ons|tor|fre|lør|søn|ti|ke|to|la|su|vào|"
     r"(?:mon|tue|wed|thu|fri|sat|sun|пн|вт|ср|чт|пт|сб|вс|mo|di|mi|do|fr|sa|so|lun|mar|mer|jeu|ven|sam|dim|po|út|st|čt|pá|"
     r"so|ne|pon|wto|śro|czw|pią|sob|nie)[a-zа-яäöüéáíś]{0,10}|в)[\s.,:]|\d{1,4}[./年-]|\d{1,2}\s|\d{1,2}:\d\d|於|在|于)", re.I)
 
 SENT_FROM = re.compile(
-    r"^\W{0,4}(?:(?:sent|send) (?:from|via|by|with) (?:my |a |the |our )?[\w .,'’()&/®™+-]{2,60}|sent using [\w .]{2,40}|"
+    r"^\W{0,4}(?:(?:sent|send) (?:from|via|by|with) (?:my |a |the |our )?[\w .'’()&/®™+-]{2,60}|sent using [\w .]{2,40}|"
     r"von (?:meinem|meiner|unterwegs|mein) [\w .-]{2,40}gesendet|gesendet (?:von|mit|aus|über) [\w .-]{2,60}|(?:von|mit)"
     r" (?:meinem|meiner) [\w .-]{2,50}|diese nachricht wurde von mein|envoyé (?:de|depuis|à partir de|avec|via) "
     r"[\w .,'’-]{2,60}|enviado (?:desde|de|do|a partir d[oe]|via|con) [\w .-]{2,60}|enviada do [\w .-]{2,60}|"
