@@ -1,0 +1,406 @@
+"""Who sees what: the one place that compares users. Every query that lists, counts, searches, exports, suggests or
+notifies
+goes through here with its viewer. Decides over stored facts only (``crm.sharing`` keeps those facts up to date).
+
+The same rule exists twice, on purpose and tested against each other over every combination: as SQL conditions
+(``visible``,
+``subject_visible``, ``content_visible``) for queries, and as the pure function ``judge`` behind ``tiers`` for pages.
+
+The rule, for someone who is no owner of the item:
+- a sighting shows its ``tier``, at most the item's ``visibility_cap``; an owner's grant shows all of that owner's
+  sighting;
+- cap ``private`` means "its participants only": a participant who is a user is not bound by it;
+- the item exists when its loosest sighting is metadata or better, and its content is as the strictest sighting says;
+- an item that is not linked yet exists for its owners, for those it was granted to, and for participants of a capped
+  one only.
+Calls and notes have an author instead of sightings; theirs counts as one sighting with tier ``sharing``, full by
+default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import IntEnum
+
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true, union
+from sqlalchemy.orm import Session
+
+from crm.errors import NotAllowed, NotFound
+from crm.models import (
+    Account,
+    AccountAlias,
+    Audit,
+    Communication,
+    Grant,
+    Notification,
+    Participant,
+    Setting,
+    Sighting,
+    User,
+)
+
+CHUNK = 500
+
+
+class Tier(IntEnum):
+    """What someone sees of an item; greater sees more. ``word`` is the form kept in tables and settings."""
+
+    PRIVATE = 0
+    METADATA = 1
+    SUBJECT = 2
+    FULL = 3
+
+    @property
+    def word(self) -> str:
+        """private, metadata, subject or full."""
+        return self.name.lower()
+
+
+def tier_of(word: str) -> Tier:
+    """The tier a word means. Raises ValueError for another word."""
+    try:
+        return Tier[word.upper()]
+    except KeyError:
+        raise ValueError(f"{word!r} is not one of full, subject, metadata, private") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is looking. ``role`` is admin, manager, rep, or system (workers and the command line). ``opened`` are
+    items an admin
+    opened by name through ``open_as_admin``, which audits each."""
+
+    user_id: int
+    role: str
+    opened: frozenset[int] = frozenset()
+
+    @classmethod
+    def system(cls) -> Viewer:
+        """An administrator of the data: sees that everything exists, and no content that is private to its owners."""
+        return cls(0, "system")
+
+    @property
+    def is_system(self) -> bool:
+        """Whether no person is looking."""
+        return self.role == "system"
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether they configure the workspace."""
+        return self.role in ("admin", "system")
+
+    @property
+    def leads(self) -> bool:
+        """Whether they may assign other people's work (admins and managers). It opens no content."""
+        return self.role in ("admin", "manager", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBy:
+    """One sighting as ``judge`` reads it. ``granted``: its owner opened the item to the viewer."""
+
+    owner_id: int
+    tier: Tier
+    granted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFacts:
+    """All that decides who may see an item. ``participant``: the viewer takes part in it."""
+
+    status: str
+    cap: Tier = Tier.FULL
+    sightings: tuple[SeenBy, ...] = field(default_factory=tuple)
+    participant: bool = False
+
+
+def judge(viewer: Viewer, facts: ItemFacts) -> Tier:
+    """What the viewer sees of an item with these facts. Pure."""
+    shown = [Tier.FULL if s.granted else min(s.tier, _cap(facts)) for s in facts.sightings]
+    if viewer.is_system:
+        return Tier.FULL if shown and min(shown) > Tier.PRIVATE else Tier.METADATA
+    if any(s.owner_id == viewer.user_id for s in facts.sightings):
+        return Tier.FULL
+    if not shown or max(shown) == Tier.PRIVATE or not _reachable(facts):
+        return Tier.PRIVATE
+    return max(Tier.METADATA, min(shown))
+
+
+def _cap(facts: ItemFacts) -> Tier:
+    return Tier.FULL if facts.cap == Tier.PRIVATE and facts.participant else facts.cap
+
+
+def _reachable(facts: ItemFacts) -> bool:
+    """Unlinked items are their owners', unless granted, or capped to participants of whom the viewer is one."""
+    if facts.status == "linked" or any(s.granted for s in facts.sightings):
+        return True
+    return facts.status == "ignored" and facts.cap == Tier.PRIVATE and facts.participant
+
+
+# --- how the stored facts come about (``crm.sharing`` applies these)
+
+
+def sighting_tier(
+    *,
+    account: str,
+    streams: Iterable[str | None] = (),
+    contacts: Iterable[str | None] = (),
+    thread: str | None = None,
+    item: str | None = None,
+    loosest: str = "full",
+) -> str:
+    """The tier of one sighting: the most specific of item, thread, contact, stream and account, at most ``loosest``.
+    Where an
+    item lies in several folders, or has several contacts, with a choice each, the strictest of them counts. Pure."""
+    for chosen in ([item], [thread], list(contacts), list(streams), [account]):
+        if given := [tier_of(word) for word in chosen if word is not None]:
+            return min(*given, tier_of(loosest)).word
+    return "private"
+
+
+def visibility_cap(
+    marks: Collection[str], *, internal: bool, protected: bool, private_event: bool = False
+) -> str | None:
+    """What the kind of item allows at most to others: ``private`` (its participants only) for internal items and
+    those of protected
+    recipients, ``metadata`` for sensitive mail and private events, None for no cap. Pure."""
+    if internal or protected:
+        return "private"
+    if private_event or {"private", "confidential"} & set(marks):
+        return "metadata"
+    return None
+
+
+# --- the rule as SQL
+
+
+def visible(viewer: Viewer) -> ColumnElement[bool]:
+    """Condition on ``Communication``: it exists for the viewer (metadata or better)."""
+    if viewer.is_system:
+        return true()
+    by_cap = or_(_open_cap(Tier.METADATA), _takes_part(viewer))
+    shared = and_(by_cap, _some_sighting(Sighting.tier != "private", "private"))
+    reachable = or_(
+        Communication.status == "linked",
+        and_(Communication.status == "ignored", Communication.visibility_cap == "private", _takes_part(viewer)),
+    )
+    return or_(owned(viewer), _granted(viewer), and_(reachable, shared), _opened(viewer))
+
+
+def subject_visible(viewer: Viewer) -> ColumnElement[bool]:
+    """Condition on ``Communication``: the viewer may read its subject."""
+    return _readable(viewer, Tier.SUBJECT, ("subject", "full"))
+
+
+def content_visible(viewer: Viewer) -> ColumnElement[bool]:
+    """Condition on ``Communication``: the viewer may read all of it."""
+    return _readable(viewer, Tier.FULL, ("full",))
+
+
+def owned(viewer: Viewer) -> ColumnElement[bool]:
+    """Condition on ``Communication``: the viewer is one of its owners."""
+    mine = exists().where(Sighting.communication_id == Communication.id, Sighting.owner_id == viewer.user_id)
+    return or_(mine, and_(Communication.author_id == viewer.user_id, ~_sighted()))
+
+
+def _readable(viewer: Viewer, least: Tier, words: tuple[str, ...]) -> ColumnElement[bool]:
+    if viewer.is_system:
+        return _system_readable()
+    by_cap = or_(_open_cap(least), _takes_part(viewer))
+    closed = exists().where(
+        Sighting.communication_id == Communication.id,
+        ~and_(Sighting.tier.in_(words), by_cap),
+        ~_granted_by(viewer, Sighting.owner_id),
+    )
+    said = and_(func.coalesce(Communication.sharing, "full").in_(words), by_cap)
+    authored = or_(said, _granted_by(viewer, Communication.author_id))
+    return or_(owned(viewer), and_(visible(viewer), ~closed, or_(_sighted(), authored)), _opened(viewer))
+
+
+def _system_readable() -> ColumnElement[bool]:
+    """Nobody shut it: no private sighting, no private cap."""
+    shut = exists().where(Sighting.communication_id == Communication.id, Sighting.tier == "private")
+    authored = and_(Communication.author_id.is_not(None), func.coalesce(Communication.sharing, "full") != "private")
+    return and_(func.coalesce(Communication.visibility_cap, "full") != "private", ~shut, or_(_sighted(), authored))
+
+
+def _sighted() -> ColumnElement[bool]:
+    return exists().where(Sighting.communication_id == Communication.id)
+
+
+def _some_sighting(condition: ColumnElement[bool], shut: str) -> ColumnElement[bool]:
+    """A sighting as said, or an author's own item that is not ``shut``."""
+    return or_(
+        exists().where(Sighting.communication_id == Communication.id, condition),
+        and_(
+            Communication.author_id.is_not(None), func.coalesce(Communication.sharing, "full") != shut, ~_sighted()
+        ),
+    )  # fmt: skip
+
+
+def _open_cap(least: Tier) -> ColumnElement[bool]:
+    """The cap lets ``least`` through."""
+    words = [t.word for t in Tier if t >= least]
+    return or_(Communication.visibility_cap.is_(None), Communication.visibility_cap.in_(words))
+
+
+def _takes_part(viewer: Viewer) -> ColumnElement[bool]:
+    """The cap is "participants only" and the viewer is one."""
+    return and_(
+        Communication.visibility_cap == "private",
+        exists().where(
+            Participant.communication_id == Communication.id, Participant.canonical.in_(_addresses_of(viewer.user_id))
+        ),
+    )
+
+
+def _addresses_of(user_id: int) -> Select[tuple[str]]:
+    """All own addresses of a user, as a subquery."""
+    parts = union(
+        select(func.lower(User.email).label("address")).where(User.id == user_id),
+        select(func.lower(Account.address)).where(Account.owner_id == user_id),
+        select(AccountAlias.canonical)
+        .join(Account, Account.id == AccountAlias.account_id)
+        .where(Account.owner_id == user_id),
+    ).subquery()
+    return select(parts.c.address)
+
+
+def _granted(viewer: Viewer) -> ColumnElement[bool]:
+    """Some owner opened the item to the viewer."""
+    by_owner = exists().where(Sighting.communication_id == Communication.id, _granted_by(viewer, Sighting.owner_id))
+    return or_(by_owner, and_(~_sighted(), _granted_by(viewer, Communication.author_id)))
+
+
+def _granted_by(viewer: Viewer, owner: object) -> ColumnElement[bool]:
+    live = and_(
+        Grant.owner_id == owner,
+        Grant.revoked_at.is_(None),
+        or_(Grant.user_id.is_(None), Grant.user_id == viewer.user_id),
+    )
+    return or_(
+        exists().where(Grant.communication_id == Communication.id, live).correlate(Communication, Sighting),
+        exists().where(Grant.thread_id == Communication.thread_id, live).correlate(Communication, Sighting),
+    )
+
+
+def _opened(viewer: Viewer) -> ColumnElement[bool]:
+    return Communication.id.in_(viewer.opened) if viewer.opened else false()
+
+
+# --- the same over rows
+
+
+def tiers(session: Session, viewer: Viewer, communication_ids: Iterable[int]) -> dict[int, Tier]:
+    """The tier of each item, in a constant number of statements per 500 ids. Unknown ids are PRIVATE, like items
+    that don't
+    exist for the viewer."""
+    wanted = list(dict.fromkeys(communication_ids))
+    found = dict.fromkeys(wanted, Tier.PRIVATE)
+    for start in range(0, len(wanted), CHUNK):
+        chunk = wanted[start : start + CHUNK]
+        for item_id, facts in _facts(session, viewer, chunk).items():
+            found[item_id] = Tier.FULL if item_id in viewer.opened else judge(viewer, facts)
+    return found
+
+
+def tier(session: Session, viewer: Viewer, communication_id: int) -> Tier:
+    """The tier of one item. Raises NotFound where it doesn't exist for the viewer."""
+    found = tiers(session, viewer, [communication_id])[communication_id]
+    if found == Tier.PRIVATE:
+        raise NotFound("There is no such item.")
+    return found
+
+
+def _facts(session: Session, viewer: Viewer, ids: list[int]) -> dict[int, ItemFacts]:
+    columns = (
+        Communication.id, Communication.status, Communication.visibility_cap, Communication.sharing,
+        Communication.author_id, Communication.thread_id,
+    )  # fmt: skip
+    items = session.execute(select(*columns).where(Communication.id.in_(ids))).all()
+    grants = _grants(session, viewer, ids, [i.thread_id for i in items if i.thread_id])
+    part = set() if viewer.is_system else set(
+        session.scalars(select(Communication.id).where(Communication.id.in_(ids), _takes_part(viewer)))
+    )  # fmt: skip
+    sightings: dict[int, list[tuple[int, str]]] = {}
+    rows = select(Sighting.communication_id, Sighting.owner_id, Sighting.tier)
+    for item_id, owner_id, word in session.execute(rows.where(Sighting.communication_id.in_(ids))):
+        sightings.setdefault(item_id, []).append((owner_id, word))
+    facts: dict[int, ItemFacts] = {}
+    for row in items:
+        seen = sightings.get(row.id) or ([(row.author_id, row.sharing or "full")] if row.author_id else [])
+        open_ = grants.get(("item", row.id), set()) | grants.get(("thread", row.thread_id), set())
+        facts[row.id] = ItemFacts(
+            row.status,
+            tier_of(row.visibility_cap or "full"),
+            tuple(SeenBy(owner, tier_of(word), owner in open_) for owner, word in seen),
+            row.id in part,
+        )
+    return facts
+
+
+def _grants(
+    session: Session, viewer: Viewer, ids: Collection[int], threads: Collection[int]
+) -> dict[tuple[str, int | None], set[int]]:
+    """Owners who opened an item or a thread to the viewer."""
+    query = select(Grant.communication_id, Grant.thread_id, Grant.owner_id).where(
+        or_(Grant.communication_id.in_(ids), Grant.thread_id.in_(threads)),
+        Grant.revoked_at.is_(None),
+        or_(Grant.user_id.is_(None), Grant.user_id == viewer.user_id),
+    )
+    found: dict[tuple[str, int | None], set[int]] = {}
+    for item_id, thread_id, owner_id in session.execute(query):
+        key = ("item", item_id) if item_id is not None else ("thread", thread_id)
+        found.setdefault(key, set()).add(owner_id)
+    return found
+
+
+# --- who may do what
+
+
+def owners(session: Session, communication_id: int) -> set[int]:
+    """Users who own the item."""
+    found = set(session.scalars(select(Sighting.owner_id).where(Sighting.communication_id == communication_id)))
+    if found:
+        return found
+    author = session.scalar(select(Communication.author_id).where(Communication.id == communication_id))
+    return {author} if author is not None else set()
+
+
+def can_open_ledger(session: Session, viewer: Viewer, account_id: int) -> bool:
+    """Owners see their accounts' ledger; admins too, as ids, states and reasons, for repair."""
+    return viewer.is_admin or session.get_one(Account, account_id).owner_id == viewer.user_id
+
+
+def ledger_visible(viewer: Viewer) -> ColumnElement[bool]:
+    """Condition on ``Account``: the viewer may see its ledger and health."""
+    return true() if viewer.is_admin else Account.owner_id == viewer.user_id
+
+
+def open_as_admin(session: Session, viewer: Viewer, communication_id: int, *, now: datetime) -> Viewer:
+    """An admin reads one item's content: audited, its owners are told. Returns the viewer to read it with.
+
+    Raises NotAllowed for other roles, and while the workspace setting ``admin_content_access`` is off (the
+    default)."""
+    allowed = session.scalar(select(Setting.value).where(Setting.name == "admin_content_access"))
+    if viewer.role != "admin" or allowed is not True:
+        raise NotAllowed("Administrators can't open content here: the setting admin_content_access is off.")
+    if session.get(Communication, communication_id) is None:
+        raise NotFound("There is no such item.")
+    audit = Audit(
+        at=now, actor_id=viewer.user_id, action="content.admin_open", subject_kind="communication",
+        subject_id=communication_id, detail={},
+    )  # fmt: skip
+    session.add(audit)
+    session.flush()
+    for owner_id in owners(session, communication_id) - {viewer.user_id}:
+        text = "An administrator opened the content of one of your items."
+        session.add(
+            Notification(
+                user_id=owner_id, key=f"admin-open:{audit.id}", kind="privacy", text=text,
+                href=f"/log/{communication_id}", created_at=now,
+            )
+        )  # fmt: skip
+    return replace(viewer, opened=viewer.opened | {communication_id})

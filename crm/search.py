@@ -1,0 +1,136 @@
+"""Full-text search over the log, within what the viewer may see: subject and people for some, the text for others.
+
+SQLite: FTS5 with ``detail=column``, which knows no phrases, so queries are cut into single words the way its
+tokenizer cuts
+(sqlite.org/fts5.html, "unicode61"). PostgreSQL: tsvector with the ``simple`` configuration and prefix queries
+(postgresql.org/docs "textsearch-controls"). Never interprets what a person typed as query syntax.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+import regex
+from sqlalchemy import ColumnElement, and_, column, func, or_, select, table, text
+from sqlalchemy.orm import Session
+
+from crm.models import Communication
+from crm.privacy import Viewer, content_visible, subject_visible, visible
+
+WORDS_MAX = 12
+TEXT_MAX = 200_000
+_WORD = regex.compile(r"[\p{L}\p{N}\p{M}\p{Co}]+")
+_FTS = table("communication_fts", column("rowid"), column("communication_fts"), column("head"), column("body"))
+
+
+_SQLITE_PUT = "INSERT INTO communication_fts(rowid, subject, people, text) VALUES (:id, :subject, :people, :text)"
+_POSTGRES_PUT = """
+    INSERT INTO communication_fts(rowid, head, body)
+    VALUES (:id, setweight(to_tsvector('simple', :subject), 'A') || setweight(to_tsvector('simple', :people), 'B'),
+            to_tsvector('simple', :text))
+    ON CONFLICT (rowid) DO UPDATE SET head = excluded.head, body = excluded.body"""
+
+
+def index(session: Session, rows: Iterable[tuple[int, str, str, str]]) -> None:
+    """Put items into the index, or replace them: (communication id, subject, people, text). Text beyond 200,000
+    characters is not
+    searched."""
+    values = [
+        {"id": i, "subject": _plain(subject), "people": _plain(people), "text": _plain(body)[:TEXT_MAX]}
+        for i, subject, people, body in rows
+    ]
+    if not values:
+        return
+    if _is_sqlite(session):
+        session.execute(text("DELETE FROM communication_fts WHERE rowid = :id"), values)
+        session.execute(text(_SQLITE_PUT), values)
+    else:
+        session.execute(text(_POSTGRES_PUT), values)
+
+
+def forget(session: Session, ids: Iterable[int]) -> None:
+    """Take items out of the index."""
+    values = [{"id": i} for i in ids]
+    if values:
+        session.execute(text("DELETE FROM communication_fts WHERE rowid = :id"), values)
+
+
+def find(session: Session, viewer: Viewer, query: str, limit: int = 50) -> list[int]:
+    """Ids of items that hold every word of ``query`` (the last word may be unfinished), newest first. Empty for no
+    words."""
+    condition = matches(session, viewer, query)
+    if condition is None:
+        return []
+    found = (
+        select(Communication.id)
+        .where(condition, visible(viewer))
+        .order_by(Communication.occurred_at.desc(), Communication.id.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(found))
+
+
+def matches(session: Session, viewer: Viewer, query: str) -> ColumnElement[bool] | None:
+    """Condition on ``Communication``: it holds the words in a part the viewer may read. None when there is no word
+    in the query.
+
+    People are searched where the item exists for the viewer, the subject where they may read it, the text where they
+    may read all."""
+    words = words_of(query)
+    if not words:
+        return None
+    if _is_sqlite(session):
+        return _sqlite(viewer, words)
+    return _postgres(viewer, words)
+
+
+def words_of(query: str) -> list[str]:
+    """The words of what a person typed, at most 12, the way both engines cut text."""
+    return [w.lower() for w in _WORD.findall(_plain(query))][:WORDS_MAX]
+
+
+def _sqlite(viewer: Viewer, words: list[str]) -> ColumnElement[bool]:
+    terms = " AND ".join(f'"{w}"' for w in words[:-1]) + (" AND " if len(words) > 1 else "") + f'"{words[-1]}"*'
+    return or_(
+        _in_fts(f"people : ({terms})"),
+        and_(_in_fts(f"{{subject people}} : ({terms})"), subject_visible(viewer)),
+        and_(_in_fts(terms), content_visible(viewer)),
+    )
+
+
+def _in_fts(expression: str) -> ColumnElement[bool]:
+    return Communication.id.in_(select(_FTS.c.rowid).where(_FTS.c.communication_fts.op("MATCH")(expression)))
+
+
+def _postgres(viewer: Viewer, words: list[str]) -> ColumnElement[bool]:
+    """Weight A is the subject, B the people; the text is a vector of its own."""
+    plain = [f"'{w}'" for w in words[:-1]] + [f"'{words[-1]}':*"]
+    people = [f"'{w}':B" for w in words[:-1]] + [f"'{words[-1]}':*B"]
+    head, body = _FTS.c.head, _FTS.c.body
+    anywhere = and_(*(or_(_holds(head, word), _holds(body, word)) for word in plain))  # each word by its own index
+    return or_(
+        _rows(_holds(head, " & ".join(people))),
+        and_(_rows(_holds(head, " & ".join(plain))), subject_visible(viewer)),
+        and_(_rows(anywhere), content_visible(viewer)),
+    )
+
+
+def _holds(vector: ColumnElement[Any], terms: str) -> ColumnElement[bool]:
+    return vector.op("@@")(func.to_tsquery("simple", terms))
+
+
+def _rows(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return Communication.id.in_(select(_FTS.c.rowid).where(condition))
+
+
+def _plain(value: str) -> str:
+    """Without NUL (which PostgreSQL refuses) and with accents taken off, so that both engines find "Muller" for
+    "Müller"."""
+    cut = unicodedata.normalize("NFKD", value.replace("\0", " "))
+    return "".join(c for c in cut if not unicodedata.combining(c))
+
+
+def _is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
