@@ -1,0 +1,118 @@
+"""One connected Google account: the mailbox and the calendars, behind the one protocol of all connectors.
+
+Sorts calls to the Gmail or the Calendar part and knows what was consented to. A person without Gmail still has a
+calendar, and the other way round: what is not allowed is left out of the streams and remembered, with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from connectors.errors import BadItem, ConnectorError, NeedsPerson, OperatorFault, StreamGone
+from connectors.google import cursors, endpoints
+from connectors.google.calendar import Calendars
+from connectors.google.calls import Calls
+from connectors.google.gmail import STREAM, Mailbox
+from connectors.google.history import History
+from connectors.google.http import Transport
+from connectors.google.listing import CUT, Listing
+from connectors.google.session import Session
+from connectors.protocol import Context
+from connectors.types import Batch, Change, Cursor, Stream, StreamKind
+
+GMAIL_RIGHTS = ("https://mail.google.com/", "auth/gmail.")
+CALENDAR_RIGHTS = ("auth/calendar",)
+REFUSED = "calendar_refused"
+
+
+class GoogleConnector:
+    """Implements Connector, Counts, Fetches and Downloads. Not thread-safe."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.usage = context.usage
+        self.session = Session(context)
+        self.transport = Transport(context.settings, self.session.token)
+        self._address = str(context.config.get("address") or self.session.subject or "").lower()
+        self.calls = Calls(context, self.transport, lambda: self._address)
+        self.mailbox = Mailbox(self.calls, endpoints.service(context.settings, "gmail", self.transport))
+        self.calendars = Calendars(self.calls, endpoints.service(context.settings, "calendar", self.transport))
+
+    def address(self) -> str:
+        """The address of the account as Google has it (one Gmail unit). Raises ConnectorError."""
+        return str(self.mailbox.profile().get("emailAddress") or "")
+
+    def streams(self) -> Iterator[Stream]:
+        """The mailbox, where mail was consented to, and every calendar of the person's list."""
+        if self._may(GMAIL_RIGHTS):
+            yield STREAM
+        if not self._may(CALENDAR_RIGHTS):
+            return
+        try:
+            yield from self.calendars.streams()
+        except (StreamGone, OperatorFault, NeedsPerson) as error:
+            if isinstance(error, NeedsPerson) and error.code != "scopes":
+                raise
+            if not self._may(GMAIL_RIGHTS):
+                raise
+            self._refused(error)
+        else:
+            if self.context.memory.get(REFUSED):
+                self.context.remember(REFUSED, "")
+
+    def _refused(self, error: ConnectorError) -> None:
+        """Mail goes on without the calendars; the reason is remembered for the account's page."""
+        if self.context.memory.get(REFUSED) != str(error):
+            self.context.remember(REFUSED, str(error))
+
+    def _may(self, rights: tuple[str, ...]) -> bool:
+        scopes = self.session.scopes
+        return scopes is None or any(right in scope for right in rights for scope in scopes)
+
+    def changes(self, stream: Stream, since: Cursor | None, *, oldest: datetime | None = None) -> Iterator[Batch]:
+        """Per the protocol; mail and calendars have cursors of different make."""
+        if stream.kind is StreamKind.CALENDAR:
+            yield from self.calendars.changes(stream, since, oldest)
+            return
+        position = cursors.read(since) if since is not None else None
+        if position is None or position.listing:
+            yield from Listing(self.mailbox, oldest).run(position)
+        else:
+            yield from self._since(position)
+
+    def _since(self, position: cursors.Position) -> Iterator[Batch]:
+        history = History(self.mailbox)
+        for reading in history.stretches(position.history):
+            changes: list[Change] = []
+            for change in history.changes(reading):
+                if len(changes) == CUT:
+                    yield Batch(tuple(changes))
+                    changes = []
+                changes.append(change)
+            if changes or reading.until != position.history:
+                yield Batch(tuple(changes), position.moved(history=reading.until).text())
+
+    def ids(self, stream: Stream) -> Iterator[Collection[str]]:
+        """All ids that owe a ledger row, in pages."""
+        yield from self.calendars.ids(stream) if stream.kind is StreamKind.CALENDAR else self.mailbox.ids()
+
+    def fetch(self, stream: Stream, remote_ids: Collection[str]) -> Iterator[Batch]:
+        """Items again by id."""
+        if stream.kind is StreamKind.CALENDAR:
+            yield from self.calendars.fetch(stream, remote_ids)
+            return
+        wanted = list(dict.fromkeys(remote_ids))
+        for start in range(0, len(wanted), CUT):
+            yield Batch(tuple(self.mailbox.get(wanted[start : start + CUT])))
+
+    def download(self, stream: Stream, remote_id: str, part: str, limit: int) -> bytes:
+        """An attachment's bytes. Raises BadItem when it is gone or larger than ``limit``."""
+        if stream.kind is StreamKind.CALENDAR:
+            raise BadItem("Events have no attachments here.", remote_id=remote_id, code="no_part")
+        return self.mailbox.download(remote_id, part, limit)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.transport.close()
+        self.session.close()
