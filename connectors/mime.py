@@ -158,7 +158,7 @@ def _envelope(headers: Headers, found: Found, received_at: datetime | None) -> E
         attachments=tuple(found.attachments),
         calendars=tuple(found.calendars),
         headers={name: headers.readable(name)[:_MAX_FACT] for name in headers.names() if name in CLASSIFYING},
-        forwarded=_forwarded(subject, body, found),
+        forwarded=_forwarded(subject, cut.quoted, found),
         fingerprint=_fingerprint(from_, date, subject, cut.new),
         resent_from=_boxes(headers, "resent-from"),
         resent_to=_boxes(headers, "resent-to"),
@@ -182,9 +182,9 @@ def _one(headers: Headers, name: str) -> Mailbox | None:
     return boxes[0] if boxes else None
 
 
-def _forwarded(subject: str, body: str, found: Found) -> tuple[Mailbox, ...]:
-    """Senders of forwarded originals: inline ones (only in a forward), then attached ones."""
-    inline = forwards.senders(body) if body and forwards.is_forward(subject, body) else ()
+def _forwarded(subject: str, quoted: str, found: Found) -> tuple[Mailbox, ...]:
+    """Senders of forwarded originals: inline ones, then attached ones."""
+    inline = forwards.senders(subject, quoted) if quoted else ()
     return tuple(dict.fromkeys((*inline, *found.forwarded)))
 
 

@@ -16,24 +16,33 @@ from connectors.mailparse.phrases import (
     CLOSING,
     FORWARDED,
     FROM,
+    NOTICE,
+    NOTICE_WORDS,
     ORIGINAL,
     SENT,
     SENT_FROM,
     SUBJECT,
     TO,
-    VERB,
+    VERBS,
 )
 
 MAX_LINES = 20_000
 ATTRIBUTION_LINES = 5
 SIGNATURE_LINES = 14
+NOTICE_LINES = 40
 
 _DELIMITER = re.compile(r"^(?:--|_{2,}|[—–]+|\*{3,})$")
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+")
+_REACH = re.compile(
+    r"^(?:(?:e-?mail|mail|m|t|tel|telefon|phone|mobile?|mob|cell|fax|f|p|o|w|web|www|skype)\W{0,3}[\s:]\s*)?"
+    r"(?:<?[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+>?|(?:https?://|www\.)\S+|\+?[\d][\d\s()./-]{6,20}(?:x\d{1,5})?|"
+    r"\(\d{2,5}\)\s?[\d\s./-]{5,16})$", re.I)
 _DIGIT = re.compile(r"\d")
 _NOTES_DATE = re.compile(r"\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\s+(?:at\s+)?\d{1,2}:\d\d")
 _COLONS = frozenset({":", "："})
 _AFTER_COLON = " \t*_\r\xa0\u200b"
+_MARKS = frozenset(">-_=*~—")
+_VERB_ENDS = ("wrote", "wrote ----", "schrieb", "écrit", "escribió", "scritto", "escreveu", "schreef")
 _NO_COLON = re.compile(r"^(?:-{2,}\s*)?(?:on|le|am|el|il|em|op)\s.{10,200}\s(?:wrote|schrieb|écrit|escribió|scritto|"
                        r"escreveu|schreef)\s*(?:-{2,})?$", re.I)
 _BLANKS = re.compile(r"\n{3,}")
@@ -59,24 +68,32 @@ def split(text: str) -> Split:
 
 
 def marked(lines: list[str]) -> str:
-    """One letter per line: N new, Q quoted, S signature. Blank lines take the letter of their surroundings."""
+    """One letter per line: N new, Q quoted, S signature."""
     marks = ["N"] * len(lines)
-    colons = [line.rstrip(_AFTER_COLON)[-1:] in _COLONS for line in lines]
-    n = 0
-    while n < len(lines):
-        if n >= MAX_LINES:
-            marks[n:] = "Q" * (len(lines) - n)
-            break
-        length, rest = _opens(lines, n, colons)
+    near = _near_colons(lines[:MAX_LINES])
+    done = 0
+    for n, line in enumerate(lines):
+        if n < done:
+            continue
+        bare = line.strip()
+        if not bare or n < MAX_LINES and not (n in near or bare[0] in _MARKS or ":" in bare or "：" in bare
+                                              or bare.endswith(_VERB_ENDS)):
+            continue
+        length, rest = _opens(lines, n, bare, n in near) if n < MAX_LINES else (0, True)
         if rest:
             marks[n:] = "Q" * (len(lines) - n)
             break
-        for k in range(n, n + length):
-            marks[k] = "Q"
-        n += length or 1
+        done = n + length
+        marks[n:done] = "Q" * length
     _unmarked_history(lines, marks)
     _sign(lines, marks)
     return "".join(marks)
+
+
+def _near_colons(lines: list[str]) -> frozenset[int]:
+    """Lines from which a line that ends in a colon is at most ``ATTRIBUTION_LINES`` - 1 away: attributions start there."""
+    ends = [n for n, line in enumerate(lines) if line.rstrip(_AFTER_COLON)[-1:] in _COLONS]
+    return frozenset(k for n in ends for k in range(max(0, n - ATTRIBUTION_LINES + 1), n + 1))
 
 
 def _join(lines: list[str], marks: str, mark: str) -> str:
@@ -86,24 +103,20 @@ def _join(lines: list[str], marks: str, mark: str) -> str:
     return _BLANKS.sub("\n\n", text) if mark == "N" else text
 
 
-def _opens(lines: list[str], n: int, colons: list[bool]) -> tuple[int, bool]:
-    """How many lines from ``n`` on are quoted marks, and whether all the rest is history."""
-    line = lines[n].strip()
-    if not line:
-        return 0, False
+def _opens(lines: list[str], n: int, line: str, near: bool) -> tuple[int, bool]:
+    """How many lines from ``n`` on are quoted marks, and whether all the rest is history. ``line`` is stripped;
+    ``near`` says that a line ending in a colon is close."""
     first = line[0]
     if first == ">":
         return 1 + _wrapped(lines, n, line), False
-    if first in "-_=*~—" and _separator(lines, n, line):
+    if first in _MARKS and _separator(lines, n, line):
         return 0, True
     colon = line.find(":", 0, 40) if ":" in line else line.find("：", 0, 40)
     if colon > 0 and _header_block(lines, n, line[:colon]):
         return 0, True
-    if _NO_COLON.match(line) and _says_who_wrote(line):
+    if line.endswith(_VERB_ENDS) and _NO_COLON.match(line) and _says_who_wrote(line):
         return 1, not _quote_follows(lines, n + 1)
-    if True in colons[n : n + ATTRIBUTION_LINES]:
-        return _attribution(lines, n, line, colons)
-    return 0, False
+    return _attribution(lines, n, line) if near else (0, False)
 
 
 def _wrapped(lines: list[str], n: int, line: str) -> int:
@@ -121,7 +134,7 @@ def _separator(lines: list[str], n: int, line: str) -> bool:
         return True
     if words:
         return len(words) < 120 and (line.startswith(("--", "__", "==", "**", "—", "*")) or line.endswith("--")) and (
-            ORIGINAL.search(words) is not None or FORWARDED.search(words) is not None)
+            _holds(words, ORIGINAL) or _holds(words, FORWARDED))
     if len(line) < 4:
         return False
     following = _next(lines, n)
@@ -129,6 +142,11 @@ def _separator(lines: list[str], n: int, line: str) -> bool:
         return False
     head, found, _ = lines[following].strip().replace("：", ":").partition(":")
     return bool(found) and _header_block(lines, following, head)
+
+
+def _holds(text: str, phrases: tuple[str, ...]) -> bool:
+    text = text.lower()
+    return any([phrase in text for phrase in phrases])
 
 
 def _next(lines: list[str], n: int) -> int:
@@ -169,9 +187,9 @@ def _kinds(lines: list[str], n: int, span: int = 8) -> int:
     return len(kinds)
 
 
-def _attribution(lines: list[str], n: int, line: str, colons: list[bool]) -> tuple[int, bool]:
+def _attribution(lines: list[str], n: int, line: str) -> tuple[int, bool]:
     """``On <date>, <who> wrote:`` on up to five lines. What follows decides: quote signs, or all of the rest."""
-    if not ATTRIBUTION_START.match(line) and "@" not in line and VERB.search(line) is None:
+    if not ATTRIBUTION_START.match(line) and "@" not in line and not _holds(line, VERBS):
         return 0, False
     joined = ""
     for k in range(n, min(n + ATTRIBUTION_LINES, len(lines))):
@@ -181,15 +199,15 @@ def _attribution(lines: list[str], n: int, line: str, colons: list[bool]) -> tup
         joined = f"{joined} {piece}"
         if len(joined) > 500:
             break
-        if colons[k] and _says_who_wrote(joined):
+        if piece.rstrip(_AFTER_COLON)[-1:] in _COLONS and _says_who_wrote(joined):
             return k - n + 1, not _quote_follows(lines, k + 1)
     return 0, False
 
 
 def _says_who_wrote(line: str) -> bool:
     """A verb of writing with a date or an address; or a date with an address alone."""
-    address = _ADDRESS.search(line) is not None
-    if VERB.search(line):
+    address = "@" in line and _ADDRESS.search(line) is not None
+    if _holds(line, VERBS):
         return address or _DIGIT.search(line) is not None
     return address and _DIGIT.search(line) is not None and ATTRIBUTION_START.match(line) is not None and "<" in line
 
@@ -215,7 +233,7 @@ def _sign(lines: list[str], marks: list[str]) -> None:
 def _unmarked_history(lines: list[str], marks: list[str]) -> None:
     """What stands below a lone "Sent from my ..." line is history that a mobile client left unmarked."""
     for n in range(1, len(lines) - 2):
-        lone = marks[n] != "Q" and lines[n] and not lines[n - 1].strip() and not lines[n + 1].strip()
+        lone = marks[n] != "Q" and 6 < len(lines[n]) < 120 and not lines[n - 1].strip() and not lines[n + 1].strip()
         if lone and SENT_FROM.match(lines[n].strip()) and any(line.strip() for line in lines[n + 2 :]):
             marks[n] = "S"
             marks[n + 1 :] = ["Q"] * (len(marks) - n - 1)
@@ -223,13 +241,58 @@ def _unmarked_history(lines: list[str], marks: list[str]) -> None:
 
 
 def _signature(lines: list[str], new: list[int]) -> int | None:
-    """Where the signature starts among the non-blank new lines, or None."""
-    tail = new[-SIGNATURE_LINES:]
-    best: int | None = None
+    """Where the signature starts among the non-blank new lines, or None.
+
+    From below: a legal notice, a delimiter, "Sent from", a closing phrase, else a block of contact lines.
+    """
+    notice = _notice(lines, new)
+    tail = new[:notice][-SIGNATURE_LINES:]
+    best = new[notice] if notice < len(new) else None
+    told = False
     for at, n in enumerate(reversed(tail)):
         line = lines[n].strip()
         if len(line) > 100:
             break
-        if _DELIMITER.match(line) or SENT_FROM.match(line) or (n != new[0] and at and CLOSING.match(line)):
-            best = n
+        if _DELIMITER.match(line) or SENT_FROM.match(line) or (
+            n != new[0] and at and len(line) < 60 and CLOSING.match(line) and _name_follows(lines[tail[-at]])
+        ):
+            best, told = n, True
+    if not told:
+        block = _contact_block(lines, tail)
+        best = best if block is None or block == new[0] else block
     return best
+
+
+def _name_follows(line: str) -> bool:
+    """A closing is followed by a name or another closing, not by a sentence."""
+    line = line.strip()
+    return len(line) <= 60 and len(line.split()) <= 7 and line[-1] not in "?:;" and not line.endswith("...")
+
+
+def _notice(lines: list[str], new: list[int]) -> int:
+    """The index in ``new`` where a legal notice at the end starts (its paragraph's first line), else its length."""
+    last = new[-NOTICE_LINES:]
+    text = "\n".join([lines[n] for n in last])
+    if not any(word in text for word in NOTICE_WORDS):
+        return len(new)
+    for at in range(max(1, len(new) - NOTICE_LINES), len(new)):
+        if NOTICE.search(lines[new[at]]):
+            while at > 1 and new[at - 1] == new[at] - 1 and not CLOSING.match(lines[new[at - 1]]):
+                at -= 1
+            return at
+    return len(new)
+
+
+def _contact_block(lines: list[str], tail: list[int]) -> int | None:
+    """The last paragraph, when it is a name with an address, phone number or site below it."""
+    if not tail:
+        return None
+    block = [tail[-1]]
+    for n in reversed(tail[:-1]):
+        if n != block[0] - 1:
+            break
+        block.insert(0, n)
+    texts = [lines[n].strip() for n in block]
+    short = 2 <= len(block) <= 10 and all(len(text) <= 70 for text in texts) and texts[0][-1] not in ".?!:;,"
+    reach = sum(1 for text in texts[1:] if _REACH.match(text))
+    return block[0] if short and len(texts[0].split()) <= 6 and reach else None

@@ -16,6 +16,7 @@ MAX_ADDRESS = 320
 
 _PLAIN = re.compile(r"""\s*(?:"([^"\\<>]*)"|([^"<>@,;:()\\\[\]]*?))\s*<([^<>@\s,;:"()\\]+@[^<>@\s,;:"()\\]+)>\s*\Z""")
 _BARE = re.compile(r"""\s*([^<>@\s,;:"()\\']+@[^<>@\s,;:"()\\']+)\s*\Z""")
+_ONLY_ADDRESSES = re.compile(r"""(?:\s*[^<>@\s,;:"()\\']+@[^<>@\s,;:"()\\']+\s*(?:,|\Z))+(?<!,)\Z""")
 _TOKEN = re.compile(r"""[^"(\\,;:<>]+|\\.|"(?:[^"\\]|\\.)*"|<[^<>]*>|.""", re.S)
 _ANGLE = re.compile(r"<\s*([^<>]*?)\s*>")
 _SPEC = re.compile(r"""(?:"(?:[^"\\]|\\.){1,200}"|[^\s<>@,;:"()\[\]]{1,200})\s*@\s*[^\s<>@,;:"()']+""")
@@ -32,6 +33,9 @@ def mailboxes(value: str) -> tuple[Mailbox, ...]:
     simple = _simple(value)
     if simple is not None:
         return (simple,)
+    bare = _bare_list(value)
+    if bare is not None:
+        return bare
     if "@" not in value and "=?" in value:
         value = decoded(value)
     out: list[Mailbox] = []
@@ -51,6 +55,13 @@ def _simple(value: str) -> Mailbox | None:
         return Mailbox(found[3], _name(found[1] or found[2] or "", found[3]))
     found = _BARE.match(value)
     return Mailbox(found[1]) if found else None
+
+
+def _bare_list(value: str) -> tuple[Mailbox, ...] | None:
+    """``a@b, c@d``: nothing but addresses and commas."""
+    if not _ONLY_ADDRESSES.match(value):
+        return None
+    return tuple([Mailbox(one.strip()) for one in value.split(",")][:MAX_MAILBOXES])
 
 
 def _pieces(value: str) -> list[str]:

@@ -15,28 +15,19 @@ MAX_LINES = 20_000
 MAX_FORWARDS = 10
 
 _MAILTO = re.compile(r"[<\[(]\s*mailto:([^\s>\])]+)\s*[>\])]", re.I)
+_SCANDINAVIAN = re.compile(r"^\s*vs\s*:", re.I)
+"""VS: is a forward in Danish and Norwegian, a reply in Finnish: the language of the header block tells."""
 _LINKED = re.compile(r"([^\s<>]+@[^\s<>]+)\s*<(?:mailto:)?\1>", re.I)
 
 
-def is_forward(subject: str, text: str) -> bool:
-    """True where the subject is a forward's or a line of the text is a forward's mark."""
-    return FORWARD_SUBJECT.match(subject) is not None or any(
-        FORWARDED.search(line) is not None for line in _candidates(text))
+def senders(subject: str, quoted: str) -> tuple[Mailbox, ...]:
+    """The From of each forwarded original in ``quoted`` (what ``quoting.split`` cut off), outermost first.
 
-
-def _candidates(text: str) -> list[str]:
-    """The few short lines that could be a mark: a rule with words, or words before a colon."""
-    out = []
-    for line in text.split("\n", MAX_LINES)[:MAX_LINES]:
-        bare = line.strip(" \t>\r")
-        if bare and len(bare) < 160 and (bare[0] in "-_=*—" or bare[-1] in ":：-"):
-            out.append(bare)
-    return out
-
-
-def senders(text: str) -> tuple[Mailbox, ...]:
-    """The From of each forwarded original in ``text``, outermost first, without repeats."""
-    lines = text.split("\n", MAX_LINES)[:MAX_LINES]
+    Empty where the mail is no forward: neither its subject nor the head of its quoted part says so.
+    """
+    lines = quoted.split("\n", MAX_LINES)[:MAX_LINES]
+    if not _is_forward(subject, lines):
+        return ()
     out: list[Mailbox] = []
     for n, line in enumerate(lines):
         value = _from_line(line)
@@ -47,6 +38,15 @@ def senders(text: str) -> tuple[Mailbox, ...]:
             if len(out) >= MAX_FORWARDS:
                 break
     return tuple(out)
+
+
+def _is_forward(subject: str, lines: list[str]) -> bool:
+    if FORWARD_SUBJECT.match(subject):
+        return True
+    head = "\n".join([line for line in lines[:12] if line.strip()][:2]).lower()
+    if _SCANDINAVIAN.match(subject):
+        return "fra:" in "\n".join(lines[:12]).lower()
+    return any([phrase in head for phrase in FORWARDED])
 
 
 def _from_line(line: str) -> str:

@@ -67,13 +67,12 @@ class Headers:
 
 
 def _fields(block: bytes) -> Iterator[tuple[str, bytes]]:
-    for found in _FIELD.finditer(block):
-        value = found[2]
+    for name, value in _FIELD.findall(block):
         if len(value) > MAX_VALUE:
             value = value[:MAX_VALUE]
         if b"\n" in value:
             value = _FOLD.sub(b" ", value)
-        yield found[1].decode("ascii").lower(), value.strip()
+        yield name.decode("ascii").lower(), value.strip()
 
 
 def lead(source: bytes) -> int:

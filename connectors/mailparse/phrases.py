@@ -31,34 +31,43 @@ SUBJECT = frozenset({
     "predmet", "тема", "件名", "主题", "主旨", "主題", "제목", "aihe", "konu", "tárgy", "subiect", "θέμα", "re", "sujet",
 })
 
-ORIGINAL = re.compile(
-    r"original message|original-nachricht|urspr(?:ü|u)ngliche nachricht|originalnachricht|message (?:d['’]origine|"
-    r"original)|mensaje original|messaggio originale|mensagem original|original(?:t)? meddelande|oprindelig (?:meddelelse"
-    r"|besked)|opprinnelig melding|oorspronkelijk bericht|wiadomość oryginalna|oryginalna wiadomość|p(?:ů|u)vodn(?:í|i)"
-    r" (?:zpráva|e-?mail)|исходное сообщение|пересылаемое сообщение|alkuperäinen viesti|eredeti üzenet|özgün ileti|"
-    r"orijinal mesaj|mesaj original|原始邮件|原始郵件|原邮件|元のメッセージ|オリジナルメッセージ|원본 메시지|original appointment|"
-    r"reply message|forwarded by|original e-?mail|originalmeldung|ursprünglicher termin|reply above this line", re.I)
-FORWARDED = re.compile(
-    r"forwarded (?:message|by|mail|email)|begin forwarded|weitergeleitete nachricht|anfang der weitergeleiteten|"
-    r"message transféré|message transmis|début du message (?:réexpédié|transféré)|mensaje reenviado|inicio del mensaje "
-    r"reenviado|messaggio inoltrato|inizio messaggio inoltrato|inoltrato da|mensagem encaminhada|mensagem reencaminhada|"
-    r"início da mensagem (?:encaminhada|reencaminhada)|doorgestuurd bericht|begin doorgestuurd bericht|videresendt "
-    r"(?:besked|meddelelse|melding)|start på videresendt|start på vidarebefordrat|begynnelsen på videresendt|"
-    r"vidarebefordrat (?:meddelande|brev)|wiadomość przekazana|przekazana wiadomość|początek przekazywanej wiadomości|"
-    r"(?:přeposlaná|předaná|preposlaná) (?:zpráva|správa)|začátek přeposlané|пересылаемое сообщение|пересланное "
-    r"(?:сообщение|письмо)|перенаправленное сообщение|начало переадресованного|переслане повідомлення|välitetty viesti|"
-    r"továbbított üzenet|iletilmiş ileti|転送(?:された)?メッセージ|転送メール|转发(?:的)?邮件|轉寄郵件|转发的消息|轉寄的郵件|"
-    r"已转发邮件|전달된 메시지", re.I)
+ORIGINAL = (
+    "original message", "original-nachricht", "ursprüngliche nachricht", "ursprungliche nachricht", "originalnachricht",
+    "message d'origine", "message d’origine", "message original", "mensaje original", "messaggio originale",
+    "mensagem original", "original meddelande", "originalt meddelande", "ursprungligt meddelande", "oprindelig meddelelse",
+    "oprindelig besked", "opprinnelig melding", "oorspronkelijk bericht", "wiadomość oryginalna", "oryginalna wiadomość",
+    "původní zpráva", "původní e-mail", "puvodni zprava", "исходное сообщение", "alkuperäinen viesti", "eredeti üzenet",
+    "özgün ileti", "orijinal mesaj", "mesaj original", "mesajul original", "原始邮件", "原始郵件", "原邮件", "元のメッセージ",
+    "オリジナルメッセージ", "원본 메시지", "original appointment", "reply message", "original e-mail", "original email",
+    "originalmeldung", "ursprünglicher termin", "reply above this line", "ваш исходный", "pôvodná správa",
+    "оригінальне повідомлення", "původní schůzka", "rendez-vous d'origine",
+)
+FORWARDED = (
+    "forwarded message", "forwarded by", "forwarded mail", "forwarded email", "forwarded e-mail", "begin forwarded",
+    "weitergeleitete nachricht", "weitergeleitete e-mail", "weitergeleiteten nachricht", "weitergeleiteten e-mail",
+    "weitergeleitet von", "message transféré", "message transmis", "courriel transféré", "message réexpédié",
+    "mensaje reenviado", "correo reenviado", "messaggio inoltrato", "inoltrato da", "mensagem encaminhada",
+    "mensagem reencaminhada", "doorgestuurd bericht", "videresendt besked", "videresendt meddelelse", "videresendt melding",
+    "videresendt e-mail", "videresendte meldingen", "videresendte meddelelse", "vidarebefordrat meddelande",
+    "vidarebefordrat brev", "vidarebefordrade", "wiadomość przekazana", "przekazana wiadomość", "przekazywanej wiadomości",
+    "przesłana dalej", "přeposlaná zpráva", "přeposlané zprávy", "předaná zpráva", "preposlaná správa",
+    "пересылаемое сообщение", "пересланное сообщение", "пересланное письмо", "перенаправленное сообщение",
+    "переадресованного сообщения", "переадресованное сообщение", "переслане повідомлення", "välitetty viesti",
+    "edelleenlähetetty", "továbbított üzenet", "iletilmiş ileti", "iletilen", "転送メッセージ", "転送されたメッセージ", "転送メール",
+    "転送されたメール", "转发邮件", "转发的邮件", "轉寄郵件", "转发的消息", "轉寄的郵件", "已转发邮件", "전달된 메시지", "mesaj redirecționat",
+)
 FORWARD_SUBJECT = re.compile(
-    r"^\s*(?:(?:re|aw|sv|antw|odp|vs|ynt|r|res|回复|回覆)\s*[:：]\s*){0,3}\[?(?:fwd?|wg|tr|rv|enc|i|inoltra|doorst|"
-    r"vs|vl|vb|pd|fs|vid(?:eresendt)?|továbbítás|pd|hl|ilt|转发|轉寄|轉發|転送|전달|пересл|на|перес)\s*[:：]", re.I)
+    r"^\s*\[?(?:fwd?|wg|tr|rv|enc|i|inoltra|doorst|vl|vb|pd|fs|videresendt|továbbítás|hl|ilt|转发|轉寄|轉發|転送|전달|пересл|"
+    r"перес|fwd\.|tr\.)\s*[:：]", re.I)
 
-VERB = re.compile(
-    r"\b(?:wrote|writes|schrieb|schreibt|geschrieben|écrit|escribió|escribio|ha scritto|scrive|scrisse|schreef|"
-    r"heeft geschreven|geschreven|escreveu|skrev|skriver|napisał(?:\(a\))?|napisała|napisal|napsal(?:\(a\))?|napsala|píše|"
-    r"napísal(?:\(a\))?|пише[тш]|написал(?:\(а\))?|написала|написав|писал(?:\(а\))?|kirjoitti|írta|yazdı|şunları yazdı|"
-    r"a scris|έγραψε|said|sent the following|following message)\b|写道|寫道|写到|님이 작성|のメール|が書きました|は書きました|"
-    r"さんからのメッセージ|כתב|كتب", re.I)
+VERBS = (
+    "wrote", "writes", "schrieb", "schreibt", "geschrieben", "écrit", "escribió", "escribio", "ha scritto", "scrive",
+    "scrisse", "schreef", "geschreven", "escreveu", "skrev", "skriver", "napisał", "napisal", "napsal", "píše", "napísal",
+    "пишет", "пише", "написал", "написав", "писал", "kirjoitti", "írta", "yazdı", "a scris", " said", "sent the following",
+    "following message", "写道", "寫道", "写到", "님이 작성", "のメール", "が書きました", "は書きました", "からのメッセージ", "כתב", "كتب", "έγραψε",
+    "đã viết",
+)
+
 ATTRIBUTION_START = re.compile(
     r"^[\s>*_-]*(?:(?:on|le|am|el|il|em|op|den|w dniu|dnia|dne|dňa|pe|pá|ma|at|in a message|in article|il giorno|a|in data|"
     r"quoting|zitat von|no dia|tir|man|ons|tor|fre|lør|søn|ti|ke|to|la|su|vào|"
@@ -93,3 +102,13 @@ CLOSING = re.compile(
     r"s pozdravom|s úctou|děkuji|с уважением|с наилучшими пожеланиями|спасибо|з повагою|ystävällisin terveisin|terveisin|"
     r"üdvözlettel|saygılarımla|cu stimă|με εκτίμηση|よろしくお願い(?:いた)?します|敬具|此致|祝好|谢谢|謝謝|감사합니다)"
     r"(?:[\s,]{1,3}(?:and|&|und|et|y|e|en|og|och)[\s,]{1,3}(?:best )?(?:regards|grüße|thanks))?\W{0,3}$", re.I)
+NOTICE_WORDS = ("onfiden", "privileged", "ntended", "ertraulich", "iservat", "ertrouwelijk", "ortrolig", "poufn",
+                "онфиденц", "environment")
+NOTICE = re.compile(
+    r"(?:this|the information (?:in|contained)).{0,60}(?:e-?mail|message|transmission|communication).{0,120}(?:confidential|"
+    r"privileged|intended (?:only|solely|for))|intended recipient|confidentiality notice|please consider the environment|"
+    r"(?:diese|der inhalt dieser) (?:e-?mail|nachricht).{0,120}vertraulich|ce (?:message|courriel|mail).{0,120}confidentiel|"
+    r"este (?:mensaje|correo|e-?mail).{0,120}confidencia|esta mensagem.{0,120}confidencia|(?:questo messaggio|le informazioni"
+    r" contenute).{0,120}(?:riservat|confidenzial)|dit (?:e-?mail)?bericht.{0,120}vertrouwelijk|denne e-?mail.{0,80}fortrolig|"
+    r"detta (?:e-post|meddelande).{0,80}konfidentiell|ta wiadomość.{0,80}poufn|это (?:сообщение|письмо).{0,120}конфиденциальн",
+    re.I)
