@@ -1,0 +1,355 @@
+"""The changes of one calendar: calendarView delta over a rolling window, series completed and swept.
+
+The window (a year back, a year on, by whole months) is baked into Graph's token, so it is re-based every month: the
+new window is listed first and the old link read a last time after it, so that nothing deleted in between is missed.
+A series that changed is listed again by its instances, because deleted occurrences come without a tombstone; the ids
+each series had are kept in the cursor for that. ``@removed`` also means "left the window": each is asked for again.
+Never emits the master of a series by itself, and never takes an event that left the window for deleted.
+Source: Graph "event: delta", "Get incremental changes to events in a calendar view", "List instances"; providers.md
+2.5; microsoft-graph-docs#7632 (stubs), PR #4501 (no tombstones), #6599 (window).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connectors.errors import ConnectorError, CursorExpired, StreamGone
+from connectors.microsoft import batches, event
+from connectors.microsoft.failures import Gone, Scope, Unsupported
+from connectors.microsoft.graph import Graph, query, segment
+from connectors.protocol import Context, nothing_known
+from connectors.types import Batch, Change, Failed, RemoteEvents, Removed, Stream, Upsert
+
+PAGE = 200
+IDS_PAGE = 1000
+BATCH = 250
+MAX_SPAN = timedelta(days=1825)
+MAX_MASTERS = 2_000
+MAX_MEMBERS = 20_000
+MAX_PAGES = 500
+WINDOWS = "microsoft_windows"
+PREFER = (f"odata.maxpagesize={PAGE}", 'outlook.timezone="UTC"', 'outlook.body-content-type="text"')
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The decoded cursor. ``at`` is "list", "rebase" (the new window), "last" (the old link, after the new window) or
+    "sync"; ``link`` the next request, "" to build it; ``start`` and ``end`` the window; ``delta`` the link that waits
+    while "rebase" or "last" run; ``month`` the month the window belongs to; ``series`` instance ids by master."""
+
+    at: str
+    start: str
+    end: str
+    month: str
+    link: str = ""
+    delta: str = ""
+    series: dict[str, list[str]] = field(default_factory=dict)
+
+    def dump(self) -> str:
+        """The cursor text; the series are packed, for their ids are long and alike."""
+        packed = base64.b85encode(zlib.compress(json.dumps(self.series).encode(), 6)).decode()
+        plain = {name: getattr(self, name) for name in ("at", "start", "end", "month", "link", "delta")}
+        return json.dumps({**plain, "series": packed})
+
+    @classmethod
+    def load(cls, cursor: str) -> Place:
+        """The place a cursor names. Raises CursorExpired for one that is not ours."""
+        try:
+            data = json.loads(cursor)
+            data["series"] = json.loads(zlib.decompress(base64.b85decode(data["series"])))
+            place = cls(**data)
+        except (ValueError, TypeError, KeyError, zlib.error) as error:
+            raise CursorExpired("The saved place in this calendar cannot be read; it is listed again.") from error
+        if place.at not in ("list", "rebase", "last", "sync"):
+            raise CursorExpired("The saved place in this calendar cannot be read; it is listed again.")
+        return place
+
+
+class Calendar:
+    """One pass over one calendar."""
+
+    def __init__(self, graph: Graph, context: Context, stream: Stream) -> None:
+        self._graph = graph
+        self._context = context
+        self._stream = stream
+        self._mailbox = str(context.config.get("address") or "")
+        self._masters: dict[str, Mapping[str, Any] | None] = {}
+        self._swept: set[str] = set()
+        self._series: dict[str, list[str]] = {}
+        self._span = self._remembered() or self._window(None)
+
+    def changes(self, since: str | None, oldest: datetime | None) -> Iterator[Batch]:
+        """Batches from ``since`` (None: a first listing) until level."""
+        place = self._begin(since, oldest)
+        self._span = (place.start, place.end)
+        self._series = {master: list(ids) for master, ids in place.series.items()}
+        while True:
+            page = self._page(place)
+            following = self._following(place, page)
+            changes = self._judged(_items(page), sweeping=place.at in ("last", "sync"))
+            following = replace(following, series=self._kept())
+            yield from self._batched(changes, place, following)
+            if following.at == "sync" and not page.get("@odata.nextLink"):
+                self._remember(following)
+                return
+            place = following
+
+    def ids(self) -> Iterator[Collection[str]]:
+        """Every id of the window, instances not masters, in chunks of at most ``BATCH``."""
+        start, end = self._remembered() or self._window(None)
+        link = f"/calendars/{segment(self._stream.id)}/calendarView" + query(
+            startDateTime=start, endDateTime=end, select="id,type", top=IDS_PAGE
+        )
+        for _ in range(MAX_PAGES):
+            page = self._graph.get("calendarView ids", link, scope=Scope.STREAM, prefer=PREFER[1:2])
+            listed = [str(one["id"]) for one in _items(page) if not event.is_master(one)]
+            for at in range(0, len(listed), BATCH):
+                yield listed[at : at + BATCH]
+            link = str(page.get("@odata.nextLink") or "")
+            if not link:
+                return
+
+    def fetch(self, remote_ids: Collection[str]) -> Iterator[Batch]:
+        """The events by id; one that is gone comes as Removed."""
+        wanted = sorted(set(remote_ids))
+        for at in range(0, len(wanted), batches.SIZE):
+            yield Batch(tuple(self._asked(wanted[at : at + batches.SIZE], sure=True)))
+
+    # the window ------------------------------------------------------------------------------------------------
+
+    def _begin(self, since: str | None, oldest: datetime | None) -> Place:
+        month = self._context.now().strftime("%Y-%m")
+        if since is None:
+            start, end = self._window(oldest)
+            floor = self._remembered()
+            if floor:  # a listing again: what was in an earlier window must not look deleted
+                start = max(min(start, floor[0]), _text(_moment(end) - MAX_SPAN))
+            return Place("list", start, end, month)
+        place = Place.load(since)
+        if place.at == "sync" and place.month != month:
+            start, end = self._window(oldest)
+            return Place("rebase", start, end, month, delta=place.link, series=place.series)
+        return place
+
+    def _window(self, oldest: datetime | None) -> tuple[str, str]:
+        now = self._context.now().astimezone(UTC)
+        first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        following = (first + timedelta(days=32)).replace(day=1)
+        end = following.replace(year=following.year + 1)
+        start = first.replace(year=first.year - 1)
+        if oldest is not None:
+            start = min(oldest.astimezone(UTC).replace(microsecond=0), now)
+        return _text(max(start, end - MAX_SPAN)), _text(end)
+
+    def _remembered(self) -> tuple[str, str] | None:
+        held = self._context.memory.get(WINDOWS)
+        found = held.get(self._stream.id) if isinstance(held, dict) else None
+        return (str(found[0]), str(found[1])) if isinstance(found, (list, tuple)) and len(found) == 2 else None
+
+    def _remember(self, place: Place) -> None:
+        """Keep what was covered so far: the earliest start of all windows, and the last end."""
+        before = self._remembered()
+        covered = (min(place.start, before[0]) if before else place.start, place.end)
+        if covered != before:
+            held = self._context.memory.get(WINDOWS)
+            table = dict(held) if isinstance(held, dict) else {}
+            self._context.remember(WINDOWS, {**table, self._stream.id: list(covered)})
+
+    # pages -----------------------------------------------------------------------------------------------------
+
+    def _page(self, place: Place) -> dict[str, Any]:
+        if place.link:
+            return self._get(place.link)
+        window = query(startDateTime=place.start, endDateTime=place.end)
+        try:
+            return self._get(f"/calendars/{segment(self._stream.id)}/calendarView/delta{window}")
+        except (StreamGone, Unsupported) as error:
+            if not self._is_default():
+                raise error
+            return self._get(f"/calendarView/delta{window}")
+
+    def _is_default(self) -> bool:
+        """Whether this is the mailbox's default calendar, which also has the documented short address."""
+        try:
+            found = self._graph.get("calendar", "/calendar" + query(select="id"))
+        except (Gone, StreamGone, Unsupported):
+            return False
+        return str(found.get("id")) == self._stream.id
+
+    def _get(self, link: str) -> dict[str, Any]:
+        return self._graph.get("calendarView delta", link, scope=Scope.STREAM, prefer=PREFER)
+
+    def _following(self, place: Place, page: Mapping[str, Any]) -> Place:
+        if link := str(page.get("@odata.nextLink") or ""):
+            return replace(place, link=link)
+        delta = str(page.get("@odata.deltaLink") or "")
+        if not delta:
+            raise CursorExpired("Microsoft ended a listing without saying where to go on; it is listed again.")
+        if place.at == "rebase":
+            return replace(place, at="last", link=place.delta, delta=delta)
+        if place.at == "last":
+            return replace(place, at="sync", link=place.delta, delta="")
+        return replace(place, at="sync", link=delta)
+
+    def _batched(self, changes: Sequence[Change], place: Place, following: Place) -> Iterator[Batch]:
+        listing = place.at == "list"
+        chunks = [tuple(changes[at : at + BATCH]) for at in range(0, len(changes), BATCH)] or [()]
+        for chunk in chunks[:-1]:
+            yield Batch(chunk, listing=listing)
+        yield Batch(chunks[-1], following.dump(), listing=listing, final=listing and following.at == "sync")
+
+    def _kept(self) -> dict[str, list[str]]:
+        """The series for the cursor. Raises CursorExpired never; more than ``MAX_MEMBERS`` ids are not kept, and a
+        change to such a series is found by the next listing."""
+        kept: dict[str, list[str]] = {}
+        count = 0
+        for master, ids in self._series.items():
+            count += len(ids)
+            if count > MAX_MEMBERS:
+                break
+            kept[master] = list(ids)
+        return kept
+
+    # events ----------------------------------------------------------------------------------------------------
+
+    def _judged(self, items: Sequence[Mapping[str, Any]], *, sweeping: bool) -> list[Change]:
+        """What a page says: singles as they are, members completed, touched series listed again when ``sweeping``."""
+        there = {str(item["id"]): item for item in items if "@removed" not in item}
+        removed = [str(item["id"]) for item in items if "@removed" in item and str(item["id"]) not in there]
+        touched = self._touched(there.values(), removed) if sweeping else []
+        for item in there.values():
+            if event.is_master(item) and not sweeping:
+                self._hold(str(item["id"]), item)
+        changes: list[Change] = []
+        for master in touched:
+            changes += self._sweep(master)
+        named = {change.remote_id for change in changes}
+        left = [item for one, item in there.items() if one not in named and not event.is_master(item)]
+        changes += self._upserts(left)
+        gone = [one for one in removed if one not in named and one not in touched]
+        return changes + (self._asked(gone, sure=False) if gone else [])
+
+    def _touched(self, there: Collection[Mapping[str, Any]], removed: Collection[str]) -> list[str]:
+        masters = [str(one["id"]) for one in there if event.is_master(one)]
+        masters += [str(one["seriesMasterId"]) for one in there if event.is_member(one)]
+        masters += [one for one in removed if one in self._series]
+        found = [one for one in dict.fromkeys(masters) if one not in self._swept]
+        self._swept.update(found)
+        return found
+
+    def _sweep(self, master: str) -> list[Change]:
+        """One series listed again: its instances in the window, and what is no longer among them."""
+        self._masters.pop(master, None)
+        before = self._series.get(master, [])
+        whole = self._master(master)
+        if whole is None:
+            self._series.pop(master, None)
+            return [Removed(one, "deleted") for one in before]
+        listed = [one for one in self._instances(master) if not event.is_master(one)]
+        self._series[master] = []
+        changes = self._upserts(listed)
+        now = {str(one["id"]) for one in listed}
+        lost = [one for one in before if one not in now]
+        return changes + (self._asked(lost, sure=False) if lost else [])
+
+    def _instances(self, master: str) -> Iterator[dict[str, Any]]:
+        start, end = self._span
+        link = f"/events/{segment(master)}/instances" + query(startDateTime=start, endDateTime=end, top=PAGE)
+        for _ in range(MAX_PAGES):
+            page = self._graph.get("events instances", link, prefer=PREFER)
+            yield from _items(page)
+            link = str(page.get("@odata.nextLink") or "")
+            if not link:
+                return
+
+    def _master(self, master: str) -> Mapping[str, Any] | None:
+        self._load([master])
+        return self._masters.get(master)
+
+    def _load(self, wanted: Collection[str]) -> None:
+        """Have these masters at hand; one that is gone is held as None."""
+        paths = {one: f"/events/{segment(one)}" for one in dict.fromkeys(wanted) if one not in self._masters}
+        for one, found in batches.read_all(self._graph, "events masters", paths, prefer=PREFER[1:]):
+            self._hold(one, found if isinstance(found, dict) else None)
+
+    def _hold(self, master: str, found: Mapping[str, Any] | None) -> None:
+        if len(self._masters) >= MAX_MASTERS:
+            self._masters.clear()
+        self._masters[master] = found
+
+    def _upserts(self, items: Sequence[Mapping[str, Any]]) -> list[Change]:
+        """Whole events; members are completed from their master and noted in their series."""
+        self._load([str(item["seriesMasterId"]) for item in items if event.is_member(item)])
+        changes: list[Change] = []
+        orphans: list[str] = []
+        for item in items:
+            master = self._masters.get(str(item["seriesMasterId"])) if event.is_member(item) else None
+            if event.is_member(item):
+                self._note(str(item["seriesMasterId"]), str(item["id"]))
+            if event.is_stub(item) and master is None:
+                orphans.append(str(item["id"]))
+            else:
+                changes.append(self._upsert(item, master))
+        return changes + (self._asked(orphans, sure=True) if orphans else [])
+
+    def _note(self, master: str, instance: str) -> None:
+        members = self._series.setdefault(master, [])
+        if instance not in members:
+            members.append(instance)
+
+    def _upsert(self, item: Mapping[str, Any], master: Mapping[str, Any] | None) -> Change:
+        one = str(item["id"])
+        try:
+            found = event.calendar_event(item, master, self._mailbox)
+        except ValueError as error:
+            return Failed(one, str(error))
+        draft = {**(master or {}), **item}.get("isDraft") is True
+        raw = None if draft else RemoteEvents((found,))
+        return Upsert(one, raw=raw, content_id=one, skip="draft" if draft else "")
+
+    def _asked(self, wanted: Sequence[str], *, sure: bool) -> list[Change]:
+        """Events by id: gone, or as they are now. Unless ``sure``, one that we never had is not taken in for having
+        been named as removed (Graph names what changes outside the window so)."""
+        changes: list[Change] = []
+        found: list[Mapping[str, Any]] = []
+        known = self._context.known
+        stored = set(wanted) if sure or known is nothing_known else set(known(self._stream.id, wanted))
+        paths = {one: f"/events/{segment(one)}" for one in wanted}
+        for one, answer in batches.read_all(self._graph, "events", paths, prefer=PREFER[1:]):
+            if isinstance(answer, Gone):
+                changes.append(Removed(one, "deleted"))
+                self._forget(one)
+            elif isinstance(answer, ConnectorError):
+                changes.append(Failed(one, str(answer), answer.code))
+            elif not event.is_master(answer) and (one in stored or self._within(answer)):
+                found.append({**answer, "subject": answer.get("subject", "")})
+        return changes + self._upserts(found)
+
+    def _within(self, item: Mapping[str, Any]) -> bool:
+        start = item.get("start")
+        at = str(start.get("dateTime") or "") if isinstance(start, dict) else ""
+        return self._span[0][:19] <= at[:19] < self._span[1][:19]
+
+    def _forget(self, instance: str) -> None:
+        for members in self._series.values():
+            if instance in members:
+                members.remove(instance)
+
+
+def _items(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    held = page.get("value")
+    return [one for one in (held if isinstance(held, list) else []) if isinstance(one, dict) and one.get("id")]
+
+
+def _text(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
