@@ -23,10 +23,12 @@ BUSY_TIMEOUT_MS = 30_000
 class Database:
     """An engine and its sessions. One per process; not to be shared over a fork (call ``dispose`` in the child)."""
 
-    def __init__(self, url: str, *, echo: bool = False) -> None:
+    def __init__(self, url: str, *, echo: bool = False, internal_domains: tuple[str, ...] = ()) -> None:
+        """``internal_domains`` is the process setting; readers find it in ``session.info["internal_domains"]``."""
         self.url = url
         self.engine = _engine(url, echo)
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._info: dict[Any, Any] = {"internal_domains": internal_domains}
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, info=self._info)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -39,7 +41,7 @@ class Database:
         """A session for reading only: on SQLite it takes no write lock, so that pages never wait for a sync."""
         connection = self.engine.connect().execution_options(read_only=True)
         try:
-            with connection.begin(), Session(bind=connection, expire_on_commit=False) as session:
+            with connection.begin(), Session(bind=connection, expire_on_commit=False, info=self._info) as session:
                 yield session
         finally:
             connection.close()

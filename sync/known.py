@@ -1,0 +1,118 @@
+"""What the database knows of the items of a batch: ledger rows by remote id, mails by identity. Reads, and notes attempts; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from connectors.types import Upsert
+from crm.models import Account, Communication, Ledger, Participant, Stream
+from sync.arrive import Arrival
+from sync.attach import chunks
+from sync.plan import Entry, Known, KnownMail, KnownRow
+
+FETCH_AGAIN_AT_ONCE = 500
+
+
+def gather(session: Session, stream_id: int, entries: Sequence[Entry]) -> Known:
+    """Everything plan may look at for this batch, in a fixed number of statements."""
+    arrivals = [e for e in entries if isinstance(e, Arrival)]
+    rows: dict[str, KnownRow] = {}
+    for chunk in chunks([a.upsert.remote_id for a in arrivals]):
+        query = select(Ledger.remote_id, Ledger.state, Ledger.reason, Ledger.communication_id).where(
+            Ledger.stream_id == stream_id, Ledger.remote_id.in_(chunk)
+        )
+        rows.update({r: KnownRow(state, reason, c) for r, state, reason, c in session.execute(query).tuples()})
+    found = Known(rows, {}, {})
+    for mail in _mails(session, arrivals):
+        found.add(mail)
+    return found
+
+
+def _mails(session: Session, arrivals: Sequence[Arrival]) -> list[KnownMail]:
+    envelopes = [a.envelope for a in arrivals if a.envelope]
+    message_ids = sorted({e.message_id for e in envelopes if e.message_id})
+    prints = sorted({e.fingerprint for e in envelopes})
+    found: dict[int, KnownMail] = {}
+    for column, values in ((Communication.message_id, message_ids), (Communication.fingerprint, prints)):
+        for chunk in chunks(values):
+            query = select(
+                Communication.id, Communication.key, Communication.message_id, Communication.fingerprint,
+                Communication.occurred_at,
+            ).where(column.in_(chunk), Communication.kind == "email")  # fmt: skip
+            for i, key, message_id, fingerprint, at in session.execute(query).tuples():
+                found[i] = KnownMail(i, key, message_id or "", fingerprint or "", at, "")
+    senders = _senders(session, list(found))
+    return [
+        KnownMail(m.communication_id, m.key, m.message_id, m.fingerprint, m.occurred_at, senders.get(i, ""))
+        for i, m in found.items()
+    ]
+
+
+def _senders(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for chunk in chunks(ids):
+        query = (
+            select(Participant.communication_id, Participant.canonical)
+            .where(Participant.communication_id.in_(chunk), Participant.role == "from")
+            .order_by(Participant.position.desc())
+        )
+        found.update({c: address for c, address in session.execute(query).tuples()})
+    return found
+
+
+def live_ids(session: Session, stream_id: int) -> set[str]:
+    """Remote ids the ledger believes to be in the stream now."""
+    query = select(Ledger.remote_id).where(Ledger.stream_id == stream_id, Ledger.state != "removed")
+    return set(session.scalars(query))
+
+
+def stored_ids(session: Session, stream_id: int, remote_ids: Collection[str]) -> set[str]:
+    """Those of these ids whose content is in the log already."""
+    found: set[str] = set()
+    for chunk in chunks(sorted(remote_ids)):
+        query = select(Ledger.remote_id).where(
+            Ledger.stream_id == stream_id, Ledger.remote_id.in_(chunk), Ledger.communication_id.is_not(None)
+        )
+        found.update(session.scalars(query))
+    return found
+
+
+def to_fetch_again(session: Session, stream_id: int, now: datetime) -> list[str]:
+    """Items to fetch by id: pending ones, and quarantined ones whose time has come."""
+    query = (
+        select(Ledger.remote_id)
+        .where(Ledger.stream_id == stream_id)
+        .where(or_(Ledger.state == "pending", (Ledger.state == "quarantined") & (Ledger.retry_at <= now)))
+        .order_by(Ledger.id.desc())
+        .limit(FETCH_AGAIN_AT_ONCE)
+    )
+    return list(session.scalars(query))
+
+
+def note_attempt(session: Session, account: Account, stream: Stream, upsert: Upsert, now: datetime) -> int:
+    """Count an attempt on one item before it is made; returns the number including this one."""
+    where = (Ledger.stream_id == stream.id, Ledger.remote_id == upsert.remote_id)
+    attempts = session.scalar(select(Ledger.attempts).where(*where))
+    if attempts is None:
+        session.execute(
+            insert(Ledger).values(
+                account_id=account.id,
+                stream_id=stream.id,
+                remote_id=upsert.remote_id,
+                state="pending",
+                attempts=1,
+                reason="started",
+                generation=stream.generation,
+                seen_at=now,
+                flags=[],
+                labels=[],
+                size=upsert.size,
+            )  # fmt: skip
+        )
+        return 1
+    session.execute(update(Ledger).where(*where).values(attempts=attempts + 1))
+    return attempts + 1

@@ -1,0 +1,279 @@
+"""pull: brings one stream level. Get a batch from the connector, decide, apply it with its cursor, repeat.
+
+    lease -> connector.changes(stream, cursor) -> parse -> screen -> match -> plan -> apply + cursor (one transaction)
+
+No session is open while the connector talks. The cursor is written in the transaction of the rows it covers, so it never
+moves past an item that is not in the ledger. A batch that the database refuses is applied item by item, and the item at
+fault is quarantined by name. After a holder of the lease was killed twice, items are marked before each is worked on, so
+that one which kills its worker is found out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from connectors.errors import CursorExpired
+from connectors.protocol import Connector, Fetches
+from connectors.protocol import Counts as ListsIds
+from connectors.types import Batch, Change, Failed, Removed, StreamKind, StreamRole, Upsert
+from connectors.types import Stream as RemoteStream
+from crm.models import Account, Stream
+from sync import known, lease, sweep
+from sync.apply import MAX_ATTEMPTS, Counts, Place, apply
+from sync.arrive import Arrival, occurred_at, parse
+from sync.lease import Lease
+from sync.plan import Entry, plan, split
+from sync.policy import policy_of
+from sync.screen import Policy
+from sync.service import Service
+
+log = logging.getLogger(__name__)
+
+CRASHES_UNTIL_CAREFUL = 2
+RESETS_ALLOWED = 5
+PARKED = timedelta(hours=6)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Told after each batch: stream id, counts so far, how many the stream holds."""
+
+    stream_id: int
+    name: str
+    counts: Counts
+    total: int | None
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What one pass over one stream did. ``level`` says that nothing is left to fetch."""
+
+    counts: Counts = field(default_factory=Counts)
+    level: bool = False
+    busy: bool = False
+
+
+Watch = Callable[[Progress], None]
+
+
+def remote_stream(row: Stream) -> RemoteStream:
+    """The connector's own value for a stored stream."""
+    return RemoteStream(
+        row.remote_id, row.name, StreamKind(row.kind), StreamRole(row.role), row.default_on, row.remote_count
+    )
+
+
+def is_on(account: Account, row: Stream) -> bool:
+    """Whether a stream is synced: the person's choice for it, else the account's lists, else the connector's default."""
+    if row.selected is not None:
+        return row.selected
+    if any(row.name.lower() == name.lower() for name in account.exclude_folders):
+        return False
+    if account.include_folders and row.kind == "mail":
+        return any(row.name.lower() == name.lower() for name in account.include_folders)
+    return row.default_on
+
+
+def pull(
+    service: Service, connector: Connector, account_id: int, stream_id: int, owner: str, watch: Watch,
+    stop: Callable[[], bool] = lambda: False,
+) -> Pulled:  # fmt: skip
+    """Bring one stream level, or as far as ``stop()`` lets it. Raises ConnectorError, and LeaseLost when overtaken."""
+    with service.db.transaction() as session:
+        held = lease.take(session, stream_id, owner, service.now())
+        if held is None:
+            return Pulled(busy=True)
+        careful = _crashes(session, held)
+    try:
+        return _Puller(service, connector, account_id, held, watch, stop, careful).run()
+    finally:
+        with service.db.transaction() as session:
+            lease.give_back(session, held)
+
+
+def _crashes(session: Session, held: Lease) -> bool:
+    """Count unclean ends; from the second on, work carefully."""
+    row = session.get_one(Stream, held.stream_id)
+    row.failures = row.failures + 1 if held.unclean else row.failures
+    return held.unclean and row.failures >= CRASHES_UNTIL_CAREFUL
+
+
+@dataclass(slots=True)
+class _Puller:
+    service: Service
+    connector: Connector
+    account_id: int
+    lease: Lease
+    watch: Watch
+    stop: Callable[[], bool]
+    careful: bool
+    done: Pulled = field(default_factory=Pulled)
+
+    def run(self) -> Pulled:
+        with self.service.db.transaction() as session:
+            account, row = self._rows(session)
+            remote, on, cursor = remote_stream(row), is_on(account, row), row.cursor
+            since, again = account.since, known.to_fetch_again(session, row.id, self.service.now())
+            row.last_attempt_at = self.service.now()
+        if not on:
+            self._list_only(remote)
+            return self.done
+        if again and isinstance(self.connector, Fetches):
+            self._each(self.connector.fetch(remote, again), moves_cursor=False)
+        self._changes(remote, cursor, since)
+        return self.done
+
+    def _changes(self, remote: RemoteStream, cursor: str | None, since: datetime | None) -> None:
+        """Follow the cursor; when the server does not know it any more, list from scratch, once."""
+        try:
+            ended = self._each(self.connector.changes(remote, cursor, oldest=since), moves_cursor=True)
+        except CursorExpired as expired:
+            if not self._reset(expired):
+                return
+            ended = self._each(self.connector.changes(remote, None, oldest=since), moves_cursor=True)
+        if ended:
+            with self.service.db.transaction() as session:
+                lease.renew(session, self.lease, self.service.now())
+                _, row = self._rows(session)
+                row.last_success_at, row.error, row.error_code, row.failures = self.service.now(), None, None, 0
+            self.done.level = True
+
+    def _reset(self, expired: CursorExpired) -> bool:
+        """Start a new generation. A stream that is reset again and again is parked, and says so."""
+        now = self.service.now()
+        with self.service.db.transaction() as session:
+            lease.renew(session, self.lease, now)
+            _, row = self._rows(session)
+            if row.resets_since is None or now - row.resets_since > timedelta(days=1):
+                row.resets, row.resets_since = 0, now
+            row.resets += 1
+            row.cursor, row.generation, row.listing, row.listed = None, row.generation + 1, True, 0
+            if row.resets > RESETS_ALLOWED:
+                row.parked_until = now + PARKED
+                row.error = f"{row.name} was renumbered {row.resets} times in a day; it is looked at again in 6 hours."
+                row.error_code = "resets"
+                return False
+        log.info("stream %s: listing from scratch (%s)", self.lease.stream_id, expired.code)
+        return True
+
+    def _each(self, batches: Iterator[Batch], *, moves_cursor: bool) -> bool:
+        """Apply batch after batch; True when the connector had no more."""
+        for batch in batches:
+            self._batch(batch, moves_cursor)
+            if self.stop() or self.service.stopping.is_set():
+                return False
+        return True
+
+    def _batch(self, batch: Batch, moves_cursor: bool) -> None:
+        upserts, entries = split(batch.changes)
+        arrivals = self._parse(upserts)
+        ordered = _in_order(batch.changes, arrivals)
+        if self.careful:
+            self._one_by_one(ordered, careful=True)
+            ordered = []
+        try:
+            self._commit(ordered, batch if moves_cursor else None)
+        except OperationalError:
+            raise
+        except SQLAlchemyError as error:
+            log.warning(
+                "stream %s: a batch was refused (%s); going item by item", self.lease.stream_id, type(error).__name__
+            )
+            self._one_by_one(ordered, careful=False)
+            self._commit([], batch if moves_cursor else None)
+
+    def _parse(self, upserts: Sequence[Upsert]) -> dict[int, Arrival]:
+        return {id(upsert): parse(upsert) for upsert in upserts}
+
+    def _one_by_one(self, entries: Sequence[Entry], *, careful: bool) -> None:
+        """Apply singly; what the database refuses, or what killed a worker three times, is quarantined."""
+        for entry in entries:
+            if careful and isinstance(entry, Arrival) and self._attempt(entry.upsert) > MAX_ATTEMPTS:
+                entry = Failed(entry.upsert.remote_id, "Working on this item ended the worker three times.", "crash")
+            try:
+                self._commit([entry], None)
+            except OperationalError:
+                raise
+            except SQLAlchemyError as error:
+                remote_id = entry.upsert.remote_id if isinstance(entry, Arrival) else entry.remote_id
+                self._commit(
+                    [Failed(remote_id, f"The database refused this item ({type(error).__name__}).", "refused")], None
+                )
+
+    def _attempt(self, upsert: Upsert) -> int:
+        """Note, before the work, that it is tried; returns how often it was."""
+        with self.service.db.transaction() as session:
+            lease.renew(session, self.lease, self.service.now())
+            account, row = self._rows(session)
+            return known.note_attempt(session, account, row, upsert, self.service.now())
+
+    def _commit(self, entries: Sequence[Entry], batch: Batch | None) -> None:
+        """One transaction: rows, links, ledger, cursor."""
+        now = self.service.now()
+        with self.service.db.transaction() as session:
+            lease.renew(session, self.lease, now)
+            account, row = self._rows(session)
+            policy = policy_of(session, self.service.vault, account, on=True)
+            place = Place(account, row, now)
+            counts = apply(session, place, self._plan(session, row, entries, policy, now), policy)
+            if batch is not None:
+                _advance(session, row, batch, len(entries), now)
+            if account.stage == "new":
+                account.stage = "backfill"
+            total, name = row.remote_count, row.name
+        self.done.counts.add(counts)
+        self.watch(Progress(self.lease.stream_id, name, self.done.counts, total))
+
+    def _plan(
+        self, session: Session, row: Stream, entries: Sequence[Entry], policy: Policy, now: datetime
+    ) -> list[object]:
+        arrivals = [e for e in entries if isinstance(e, Arrival)]
+        occurred = {a.upsert.remote_id: occurred_at(a, now) for a in arrivals if a.envelope}
+        return list(plan(entries, known.gather(session, row.id, entries), policy, occurred))  # type: ignore[arg-type]
+
+    def _list_only(self, remote: RemoteStream) -> None:
+        """A folder that is switched off: its ids get a row each, and nothing is fetched."""
+        if not isinstance(self.connector, ListsIds):
+            self.done.level = True
+            return
+        live: set[str] = set()
+        for ids in self.connector.ids(remote):
+            live.update(ids)
+        with self.service.db.transaction() as session:
+            before = known.live_ids(session, self.lease.stream_id)
+        fresh: list[Entry] = [Arrival(Upsert(i, skip="folder_off")) for i in sorted(live - before)]
+        gone: list[Entry] = [Removed(i) for i in sorted(before - live)]
+        for start in range(0, len(fresh) + len(gone), 1000):
+            self._commit([*fresh, *gone][start : start + 1000], None)
+        with self.service.db.transaction() as session:
+            lease.renew(session, self.lease, self.service.now())
+            _, row = self._rows(session)
+            row.remote_count, row.last_success_at, row.error, row.error_code = len(live), self.service.now(), None, None
+            row.cursor, row.failures = None, 0
+        self.done.level = True
+
+    def _rows(self, session: Session) -> tuple[Account, Stream]:
+        return session.get_one(Account, self.account_id), session.get_one(Stream, self.lease.stream_id)
+
+
+def _in_order(changes: Iterable[Change], arrivals: dict[int, Arrival]) -> list[Entry]:
+    return [arrivals[id(c)] if isinstance(c, Upsert) else c for c in changes]
+
+
+def _advance(session: Session, row: Stream, batch: Batch, seen: int, now: datetime) -> None:
+    """Move the cursor with its rows; at the end of a listing from scratch, sweep what it did not show."""
+    if batch.cursor is not None:
+        row.cursor = batch.cursor
+    if batch.total is not None:
+        row.remote_count = batch.total
+    if batch.listing:
+        row.listed += len(batch.changes)
+    if batch.final:
+        row.listing = False
+        sweep.generation(session, row, now)

@@ -1,0 +1,44 @@
+"""What an entry point builds once and hands down: settings, database, vault and the clock. Opens no session by itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from crm.database import Database
+from crm.settings import Settings
+from crm.vault import Vault
+
+
+def wall_clock() -> datetime:
+    """The time now, aware, UTC. Only entry points call this; all else is given a ``now``."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Service:
+    """One per process. ``stopping`` is set on SIGTERM; long waits end early then. ``sleep`` is bounded by it."""
+
+    settings: Settings
+    db: Database
+    vault: Vault
+    now: Callable[[], datetime] = wall_clock
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def build(cls, settings: Settings, *, now: Callable[[], datetime] = wall_clock) -> Service:
+        """Connect nothing yet; the engine opens its first connection when used."""
+        database = Database(settings.database_url, internal_domains=settings.internal_domains)
+        return cls(settings, database, Vault(settings.secret_keys), now)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or return early when the process is asked to stop."""
+        self.stopping.wait(max(0.0, seconds))
+
+    def deadline(self, seconds: float) -> Callable[[], bool]:
+        """A function that says whether ``seconds`` from now are over (monotonic)."""
+        end = time.monotonic() + seconds
+        return lambda: time.monotonic() >= end
