@@ -31,6 +31,7 @@ class Mark(StrEnum):
     RSVP = "rsvp"  # an iTIP answer (METHOD REPLY)
     INVITATION = "invitation"  # any other iTIP mail
     DROPBOX = "dropbox"  # own side sent it with the logging address in Bcc/To/Cc
+    PERSONAL = "personal"  # list mail that a person wrote: a reply, a discussion list, no signs of a campaign
     CANCELLED = "cancelled"
 
 
