@@ -1,0 +1,60 @@
+"""The template's view of ``words``: the same functions with the viewer's zone and the request's moment filled in."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from flask import Flask, g
+from markupsafe import Markup
+
+from web import door, words
+
+plural = words.count
+
+
+def zone() -> ZoneInfo:
+    """The viewer's zone, UTC before anyone is signed in."""
+    return words.zone(g.person.zone) if g.get("person") else words.zone("UTC")
+
+
+def day(moment: datetime | None) -> Markup:
+    """A moment as a person says it, in a ``<time>``."""
+    return words.stamp(moment, words.day(moment, door.now(), zone()), zone()) if moment else Markup("")
+
+
+def when(moment: datetime | None) -> Markup:
+    """A moment in full."""
+    return words.stamp(moment, words.full(moment, zone()), zone()) if moment else Markup("")
+
+
+def ago_stamp(moment: datetime | None) -> Markup:
+    """The distance to now: "2 h"."""
+    return words.stamp(moment, words.ago(moment, door.now()), zone()) if moment else Markup("")
+
+
+def date_(value: date | datetime | None) -> str:
+    """A calendar day: "4 Mar"."""
+    if value is None:
+        return ""
+    day_ = value.astimezone(zone()).date() if isinstance(value, datetime) else value
+    return words.short_date(day_, today())
+
+
+def month(moment: datetime) -> str:
+    """"March 2026"."""
+    return words.month(moment, zone())
+
+
+def today() -> date:
+    """The viewer's day."""
+    return door.now().astimezone(zone()).date()
+
+
+def install(app: Flask) -> None:
+    """Register all filters."""
+    app.jinja_env.filters.update(
+        day=day, when=when, ago_stamp=ago_stamp, date=date_, month=month, number=words.number, money=words.money,
+        size=words.size, span=words.span, percent=words.percent,
+    )  # fmt: skip
+    app.jinja_env.globals.update(today=today, now=door.now)

@@ -1,0 +1,56 @@
+"""What stands around every page: the menu with its counts, and the sync's health in the corner. A constant number of statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app, request, url_for
+
+from web import door
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of the menu."""
+
+    label: str
+    href: str
+    here: bool
+    key: str = ""
+    count: int = 0
+    hot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The menu and the corner."""
+
+    items: list[Item]
+    corner: Any
+
+
+MENU = (
+    ("Today", "home.page", "home", "g h"),
+    ("Log", "log.page", "log", "g l"),
+    ("Review", "review.page", "review", "g r"),
+    ("Deals", "deals.listing", "deals", "g p"),
+    ("Tasks", "tasks.listing", "tasks", "g t"),
+    ("Contacts", "contacts.listing", "contacts", "g c"),
+    ("Companies", "companies.listing", "companies", "g o"),
+    ("Accounts", "accounts.listing", "accounts", "g a"),
+)
+ADMIN = (("People", "people.listing", "people", ""), ("Settings", "settings.page", "settings", "g s"), ("Audit", "audit.page", "audit", ""))
+
+
+def facts() -> Facts:
+    """Read the counts and build the menu for who is signed in."""
+    counts: dict[str, tuple[int, bool]] = {}
+    corner = None
+    entries = (*MENU, *(ADMIN if door.me().admin else ()))
+    items = [
+        Item(label, url_for(endpoint), request.blueprint == noun, key, *counts.get(noun, (0, False)))
+        for label, endpoint, noun, key in entries
+        if endpoint in current_app.view_functions
+    ]
+    return Facts(items, corner)
