@@ -42,13 +42,17 @@ _BOUNCE = re.compile(
     r"(?:$|[-+=._].*)|^[\w.+-]+-bounces?(?:$|[-+=].*)|^owner-|[-+][^@=]+=[^@=]+\.[a-z]{2,}$"
     r"|^[0-9a-f]{16}[0-9a-f-]{16,}$"
 )
-_RELAY = re.compile(r"^(?:reply|replies|re|inbound|incoming|ticket|case|comment|notification|unsubscribe|u|m)[+]\S{6,}$"
-                    r"|^(?:reply|replies)[-_.=](?=\S*\d)[0-9a-z_=.-]{10,}$")
+_RELAY = re.compile(
+    r"^(?:reply|replies|re|inbound|incoming|ticket|case|comment|notification|unsubscribe|u|m)[+]\S{6,}$"
+    r"|^(?:reply|replies)[-_.=](?=\S*\d)[0-9a-z_=.-]{10,}$"
+)
 _ROOM = re.compile(
     r"^(?:room|meeting-?room|conf(?:erence)?-?room|boardroom|besprechungsraum|konferenzraum|salle-?de-?reunion"
     r"|sala-?de-?reuni\w+|vergaderzaal|projector|beamer)(?:$|[-._\d].*)"
 )
-_CALENDAR_HOST = re.compile(r"(?:^|\.)(?:resource|group|group\.v|import)\.calendar\.google\.com$|^calendar\.google\.com$")
+_CALENDAR_HOST = re.compile(
+    r"(?:^|\.)(?:resource|group|group\.v|import)\.calendar\.google\.com$|^calendar\.google\.com$"
+)
 _SQUEEZE = re.compile(r"[-._]")
 _VIA = re.compile(r"^(?P<name>.*?)[\"']?\s+(?:via|vía|über|par le biais de|through|per conto di)\s+\S", re.IGNORECASE)
 

@@ -37,7 +37,9 @@ class Cast:
 def cast(item: Item, directory: Directory, rules: Rules) -> Cast:
     """Give every participant their part. The answer does not depend on the order of ``item.parties`` within a role."""
     if item.kind == "meeting":
-        found = _unique(p for p in item.parties if p.role in AUTHORS | RECIPIENTS and _is_counterparty(p, item, directory))
+        found = _unique(
+            p for p in item.parties if p.role in AUTHORS | RECIPIENTS and _is_counterparty(p, item, directory)
+        )
         return Cast(None, found, "", len(found) > rules.crowd)
     sender = _sender(item, directory)
     own = sender is not None and _is_own(sender.address, item, directory)
@@ -46,7 +48,9 @@ def cast(item: Item, directory: Directory, rules: Rules) -> Cast:
     logged = own and sender is not None and _is_to_ourselves(sender, recipients, directory, rules)
     parties = _unique(_counterparties(item, sender, directory, rules, logged=logged))
     direction = _direction(parties, own=own, logged=logged and any(p.role in ORIGINALS for p in parties))
-    return Cast(sender, parties, direction, len(parties) > rules.crowd, direction == "inbound" and logged, own and dropbox)
+    return Cast(
+        sender, parties, direction, len(parties) > rules.crowd, direction == "inbound" and logged, own and dropbox
+    )
 
 
 def _direction(parties: tuple[Party, ...], *, own: bool, logged: bool) -> str:

@@ -186,7 +186,9 @@ class Strangers:
         address = look.party.address
         if not verdict.is_open or verdict.questions or not address or verdict.companies or look.cast.crowd:
             return None
-        facts = added(self._here.get(address, Correspondence()), look.directory.correspondence(address, look.item.thread))
+        facts = added(
+            self._here.get(address, Correspondence()), look.directory.correspondence(address, look.item.thread)
+        )
         if facts.outbound or facts.meetings or facts.inbound >= self._ground.rules.inbound_before_question:
             return Question("person", f"address:{address}", "new_domain")
         return Question("person", self._asked, "low_confidence_thread") if self._asked else None

@@ -64,7 +64,9 @@ def sentence(decision: Decision) -> str:
     if decision.reason in IGNORED:
         return "Kept out: " + IGNORED[decision.reason]
     if decision.questions or decision.suggestions:
-        return "Waiting for a person: " + (_first(decision.suggestions) or decision.questions[0].reason.replace("_", " "))
+        return "Waiting for a person: " + (
+            _first(decision.suggestions) or decision.questions[0].reason.replace("_", " ")
+        )
     return "Not matched: nobody on it is known, and it is below the review threshold"
 
 

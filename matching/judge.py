@@ -101,9 +101,7 @@ def is_dismissed(look: Look, *, known: bool) -> bool:
     if any(ruling.verdict in DISMISS for ruling in look.directory.rulings("address", look.party.address)):
         return True
     return not known and any(
-        ruling.verdict in DISMISS
-        for parent in _hosts(look)
-        for ruling in look.directory.rulings("domain", parent)
+        ruling.verdict in DISMISS for parent in _hosts(look) for ruling in look.directory.rulings("domain", parent)
     )
 
 
@@ -132,7 +130,9 @@ def _with_companies(verdict: Verdict, decided: Sequence[Candidate], tombstones: 
         certain = ()
     if certain or not found:
         lost = tuple(replace(c, against=_why(c, certain[0])) for c in found if c not in certain)
-        return replace(verdict, companies=tuple(c.target.id for c in certain), links=(*verdict.links, *certain), lost=lost)
+        return replace(
+            verdict, companies=tuple(c.target.id for c in certain), links=(*verdict.links, *certain), lost=lost
+        )
     return replace(
         verdict,
         suggestions=tuple(found),
@@ -159,7 +159,10 @@ def _employed(verdict: Verdict, tombstones: frozenset[Target]) -> Verdict:
     if len(companies) < 2:
         return replace(verdict, companies=tuple(c.target.id for c in found), links=(*verdict.links, *found))
     asked = tuple(
-        candidate(c.target, [evidence("shared-domain", f"{contact.label} may stand for {explain.listed(list(labels.values()), 'or')}")])
+        candidate(
+            c.target,
+            [evidence("shared-domain", f"{contact.label} may stand for {explain.listed(list(labels.values()), 'or')}")],
+        )
         for c in found
     )
     return replace(verdict, suggestions=asked, questions=(_company_question(look, asked),))

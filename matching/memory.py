@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from matching import names
@@ -25,6 +25,7 @@ from matching.directory import (
 )
 from matching.domains import is_within, parents, shared_kind
 from matching.signature import phone_key
+from matching.types import Target
 
 MAX_COLLEAGUES = 300
 K = TypeVar("K")
@@ -71,7 +72,7 @@ class InMemoryDirectory:
         self._dropbox = frozenset(family(canonical(address)) for address in own.dropbox)
         self._facts = facts or Facts()
         self._companies = {company.id: company for company in sorted(companies, key=lambda c: c.id)}
-        self._contacts = {contact.id: contact for contact in sorted(contacts, key=lambda c: c.id)}
+        self._contacts = {contact.id: self._sound(contact) for contact in sorted(contacts, key=lambda c: c.id)}
         self._deals = {deal.id: deal for deal in sorted(deals, key=lambda d: d.id)}
         self._index_domains()
         self._index_contacts()
@@ -114,9 +115,7 @@ class InMemoryDirectory:
 
     def _index_deals(self) -> None:
         self._by_contact = _grouped((contact, deal) for deal in self._deals.values() for contact in deal.contacts)
-        self._by_company = _grouped(
-            (deal.company, deal) for deal in self._deals.values() if deal.company is not None
-        )
+        self._by_company = _grouped((deal.company, deal) for deal in self._deals.values() if deal.company is not None)
 
     def is_own(self, address: str) -> bool:
         """Own by address, by family (aliases with a plus-tag) or by internal domain."""
@@ -144,10 +143,6 @@ class InMemoryDirectory:
 
     def deal(self, deal: int) -> DealRecord:
         return self._deals[deal]
-
-    def has(self, kind: str, key: int) -> bool:
-        """True when the record exists; links by people to deleted records are not followed."""
-        return key in {"contact": self._contacts, "company": self._companies, "deal": self._deals}.get(kind, {})
 
     def listed(self, domain: str) -> Sequence[tuple[int, DomainEntry]]:
         return self._listed.get(domain, ())

@@ -6,9 +6,10 @@ here they meet the directory. Pure.
 
 from __future__ import annotations
 
-from matching.addresses import Sort, sort
+from matching.addresses import Sort, host_of, sort
 from matching.cast import Cast
 from matching.directory import Directory
+from matching.domains import parents
 from matching.rules import Rules
 from matching.types import Item, Mark
 
@@ -17,6 +18,10 @@ def reason_to_ignore(item: Item, cast: Cast, directory: Directory, rules: Rules)
     """Why the item is kept out of review: never_log, private, invitation, automatic, internal or bulk; "" when it is not."""
     if any(rules.forbids(party.address) for party in item.parties):
         return "never_log"
+    if any(_is_ruled(party.address, "never_log", directory) for party in cast.counterparties):
+        return "never_log"
+    if any(_is_ruled(party.address, "private", directory) for party in cast.counterparties):
+        return "private"
     if Mark.PRIVATE in item.marks and not rules.keep_private.intersection(item.mailboxes):
         return "private"
     if item.kind == "email" and item.marks & {Mark.INVITATION, Mark.RSVP}:
@@ -26,6 +31,14 @@ def reason_to_ignore(item: Item, cast: Cast, directory: Directory, rules: Rules)
     if not cast.counterparties:
         return "internal"
     return "bulk" if is_bulk(item, cast, directory) else ""
+
+
+def _is_ruled(address: str, verdict: str, directory: Directory) -> bool:
+    """True when a person put the address, or its domain, under this verdict."""
+    if any(ruling.verdict == verdict for ruling in directory.rulings("address", address)):
+        return True
+    hosts = parents(host_of(address)) if address else ()
+    return any(ruling.verdict == verdict for host in hosts for ruling in directory.rulings("domain", host))
 
 
 def is_automatic(item: Item, cast: Cast) -> bool:
@@ -39,6 +52,8 @@ def is_automatic(item: Item, cast: Cast) -> bool:
 def is_bulk(item: Item, cast: Cast, directory: Directory) -> bool:
     """True for list mail and campaigns, but for our own lists, and what a known contact wrote in person."""
     if Mark.BULK not in item.marks or Mark.OWN_LIST in item.marks:
+        return False
+    if item.list_host and directory.is_own(f"list@{item.list_host}"):
         return False
     known = any(directory.entries(party.address) for party in cast.counterparties)
     personal = cast.sender is not None and sort(cast.sender.address) is Sort.PERSON

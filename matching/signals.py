@@ -6,7 +6,7 @@ signals come first; those marked ``costly`` run only while the person is not cer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ def _company(company: int, name: str, says: str) -> Finding:
     return Finding(Target("company", company), evidence(name, says))
 
 
-def people(entries: list[AddressEntry] | tuple[AddressEntry, ...]) -> tuple[int, ...]:
+def people(entries: Iterable[AddressEntry]) -> tuple[int, ...]:
     """The contacts behind address entries, each once, in the order of ids."""
     return tuple(sorted({entry.contact for entry in entries}))
 
@@ -170,7 +170,9 @@ def name_at_company(look: Look) -> Iterator[Finding]:
     if len(equal) == 1:
         contact = look.directory.contact(equal.pop())
         label = look.directory.company(companies[0]).label
-        taken = bool(look.host) and any(registrable(host_of(e.address)) == registrable(look.host) for e in contact.addresses)
+        taken = bool(look.host) and any(
+            registrable(host_of(e.address)) == registrable(look.host) for e in contact.addresses
+        )
         if taken:
             yield _contact(contact.id, "similar-name", f"same name as {contact.label} at {label}, with another address")
         else:
@@ -181,7 +183,13 @@ def name_at_company(look: Look) -> Iterator[Finding]:
 
 def _similar(look: Look, companies: tuple[int, ...]) -> Iterator[Finding]:
     scored = [
-        (max(names.likeness(look.party.name, contact.name), SIMILAR if names.fits_address(contact.name, look.party.address) else 0), -c)
+        (
+            max(
+                names.likeness(look.party.name, contact.name),
+                SIMILAR if names.fits_address(contact.name, look.party.address) else 0,
+            ),
+            -c,
+        )
         for company in companies
         for c in look.directory.colleagues(company)
         if c not in look.present and (contact := look.directory.contact(c)).name
@@ -204,14 +212,20 @@ def thread_person(look: Look) -> Iterator[Finding]:
         found = same[0]
         yield _contact(found.id, "thread-person", explain.reply(sources[found.id].item, found.label))
         if not look.place.companies:
-            yield _contact(found.id, "name-in-thread", f"name {names.clean(look.party.name)} of the thread in the header")
+            yield _contact(
+                found.id, "name-in-thread", f"name {names.clean(look.party.name)} of the thread in the header"
+            )
     elif not same and look.is_sender:
         yield from _guess(look, records, sources)
 
 
 def _guess(look: Look, records: list[ContactRecord], sources: dict[int, Settled]) -> Iterator[Finding]:
     """Without an equal name: the one contact the local part or a similar name points at, else the only one there is."""
-    likely = [r for r in records if names.fits_address(r.name, look.party.address) or names.likeness(r.name, look.party.name) >= SIMILAR]
+    likely = [
+        r
+        for r in records
+        if names.fits_address(r.name, look.party.address) or names.likeness(r.name, look.party.name) >= SIMILAR
+    ]
     if len(likely) == 1:
         yield _contact(likely[0].id, "thread-person", explain.reply(sources[likely[0].id].item, likely[0].label))
         yield _contact(likely[0].id, "similar-name", f"the address or name is like {likely[0].label}")

@@ -10,7 +10,14 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from phonenumbers import Leniency, PhoneNumberMatcher
+from phonenumbers import (
+    Leniency,
+    NumberParseException,
+    PhoneNumberFormat,
+    PhoneNumberMatcher,
+    format_number,
+    parse,
+)
 
 from matching.addresses import canonical, host_of, is_person
 from matching.names import equal, fold
@@ -49,6 +56,15 @@ def phones(text: str, region: str = "") -> Iterator[str]:
         if count == MAX_PHONES:
             return
         yield match.raw_string
+
+
+def e164s(text: str, region: str = "") -> Iterator[str]:
+    """The phone numbers of a text in E.164 form, for looking them up."""
+    for raw in phones(text, region):
+        try:
+            yield format_number(parse(raw, region or None), PhoneNumberFormat.E164)
+        except NumberParseException:
+            continue
 
 
 def addresses(text: str) -> Iterator[str]:

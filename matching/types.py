@@ -50,7 +50,7 @@ class Party:
 class Item:
     """One mail, meeting, call or note to be judged. ``id`` is the caller's. ``thread`` groups items that are decided
     together. ``mailboxes`` are the canonical addresses of the accounts that saw it. ``message_id``, ``in_reply_to``
-    and ``references`` are normalised. ``body`` is the new part of the text, ``signature`` the block cut from it."""
+    and ``references`` are normalised. ``body`` is the new part of the text, ``signature`` the block cut from it. ``list_host`` is the domain of List-Id."""
 
     id: int
     kind: str
@@ -65,6 +65,7 @@ class Item:
     mailboxes: tuple[str, ...] = ()
     body: str = ""
     signature: str = ""
+    list_host: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
