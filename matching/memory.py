@@ -77,8 +77,25 @@ class InMemoryDirectory:
         self._index_domains()
         self._index_contacts()
         self._index_deals()
-        self._rulings = _grouped(((r.scope, r.value), r) for r in rulings)
-        self._pins = _grouped((pin.item, pin) for pin in pins)
+        self._rulings = _grouped(((r.scope, r.value), r) for r in rulings if r.target is None or self._has(r.target))
+        self._pins = _grouped((pin.item, pin) for pin in pins if self._has(pin.target))
+
+    def _sound(self, contact: ContactRecord) -> ContactRecord:
+        """The contact without companies that are gone."""
+        jobs = tuple(job for job in contact.jobs if job.company in self._companies)
+        company = contact.company if contact.company in self._companies else None
+        if jobs == contact.jobs and company == contact.company:
+            return contact
+        return replace(contact, jobs=jobs, company=company)
+
+    def _has(self, target: Target) -> bool:
+        """True when the record exists; what people decided about deleted ones is not followed."""
+        known: dict[str, Mapping[int, object]] = {
+            "contact": self._contacts,
+            "company": self._companies,
+            "deal": self._deals,
+        }
+        return target.id in known.get(target.kind, {})
 
     def _index_domains(self) -> None:
         self._listed = _grouped(
