@@ -171,7 +171,9 @@ def _envelope(headers: Headers, found: Found, received_at: datetime | None) -> E
 
 def _boxes(headers: Headers, name: str) -> tuple[Mailbox, ...]:
     """All mailboxes of a field, repeated fields joined in order."""
-    values = headers.all(name) if name in headers else []
+    if name not in headers:
+        return ()
+    values = headers.all(name)
     if len(values) == 1:
         return addresses.mailboxes(values[0])
     return tuple(box for value in values for box in addresses.mailboxes(value))[: addresses.MAX_MAILBOXES]
@@ -189,8 +191,8 @@ def _forwarded(subject: str, quoted: str, found: Found) -> tuple[Mailbox, ...]:
 
 
 def _fingerprint(from_: tuple[Mailbox, ...], date: datetime | None, subject: str, text: str) -> str:
-    """sha256 over sender, date to the second, subject and the first 1 KB of new text, blanks evened out."""
+    """sha256 over sender, date to the second, subject and the first 1 KB of new text, blanks left out."""
     when = date.isoformat(timespec="seconds") if date else ""
-    who = ",".join(box.address.lower() for box in from_)
-    words = " ".join(text[:4_000].split()).encode("utf-8", "replace")[:1024]
+    who = ",".join([box.address.lower() for box in from_])
+    words = text[:2_000].encode("utf-8", "replace").translate(None, b" \t\r\n\v\f")[:1024]
     return hashlib.sha256("\n".join((who, when, subject)).encode("utf-8", "replace") + b"\n" + words).hexdigest()

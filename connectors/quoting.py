@@ -11,16 +11,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from connectors.mailparse import signatures
 from connectors.mailparse.phrases import (
     ATTRIBUTION_START,
-    CLOSING,
     FORWARDED,
     FROM,
-    NOTICE,
-    NOTICE_WORDS,
     ORIGINAL,
     SENT,
-    SENT_FROM,
     SUBJECT,
     TO,
     VERBS,
@@ -28,20 +25,13 @@ from connectors.mailparse.phrases import (
 
 MAX_LINES = 20_000
 ATTRIBUTION_LINES = 5
-SIGNATURE_LINES = 14
-NOTICE_LINES = 40
 
-_DELIMITER = re.compile(r"^(?:--|_{2,}|[—–]+|\*{3,})$")
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+")
-_REACH = re.compile(
-    r"^(?:(?:e-?mail|mail|m|t|tel|telefon|phone|mobile?|mob|cell|fax|f|p|o|w|web|www|skype)\W{0,3}[\s:]\s*)?"
-    r"(?:<?[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+>?|(?:https?://|www\.)\S+|\+?[\d][\d\s()./-]{6,20}(?:x\d{1,5})?|"
-    r"\(\d{2,5}\)\s?[\d\s./-]{5,16})$", re.I)
 _DIGIT = re.compile(r"\d")
 _NOTES_DATE = re.compile(r"\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\s+(?:at\s+)?\d{1,2}:\d\d")
 _COLONS = frozenset({":", "："})
 _AFTER_COLON = " \t*_\r\xa0\u200b"
-_MARKS = frozenset(">-_=*~—")
+_MARKS = frozenset(">-_=*~—–")
 _VERB_ENDS = ("wrote", "wrote ----", "schrieb", "écrit", "escribió", "scritto", "escreveu", "schreef")
 _NO_COLON = re.compile(r"^(?:-{2,}\s*)?(?:on|le|am|el|il|em|op)\s.{10,200}\s(?:wrote|schrieb|écrit|escribió|scritto|"
                        r"escreveu|schreef)\s*(?:-{2,})?$", re.I)
@@ -63,8 +53,9 @@ def split(text: str) -> Split:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
     marks = marked(lines)
-    new = _join(lines, marks, "N")
-    return Split(new, _join(lines, marks, "Q"), _join(lines, marks, "S"))
+    if "Q" not in marks and "S" not in marks:
+        return Split(_tidy(text), "", "")
+    return Split(_tidy(_join(lines, marks, "N")), _join(lines, marks, "Q").strip("\n"), _tidy(_join(lines, marks, "S")))
 
 
 def marked(lines: list[str]) -> str:
@@ -73,58 +64,67 @@ def marked(lines: list[str]) -> str:
     near = _near_colons(lines[:MAX_LINES])
     done = 0
     for n, line in enumerate(lines):
-        if n < done:
+        bare = line.strip() if n >= done else ""
+        if not bare:
             continue
-        bare = line.strip()
-        if not bare or n < MAX_LINES and not (n in near or bare[0] in _MARKS or ":" in bare or "：" in bare
-                                              or bare.endswith(_VERB_ENDS)):
-            continue
-        length, rest = _opens(lines, n, bare, n in near) if n < MAX_LINES else (0, True)
-        if rest:
-            marks[n:] = "Q" * (len(lines) - n)
-            break
-        done = n + length
-        marks[n:done] = "Q" * length
+        if bare[0] == ">":
+            done = _quoted_run(lines, n)
+        elif n >= MAX_LINES:
+            done = len(lines)
+        elif n in near or bare[0] in _MARKS or ":" in bare or "：" in bare or bare.endswith(_VERB_ENDS):
+            done = n + _opens(lines, n, bare, n in near)
+        marks[n:done] = "Q" * (done - n)
     _unmarked_history(lines, marks)
     _sign(lines, marks)
     return "".join(marks)
 
 
 def _near_colons(lines: list[str]) -> frozenset[int]:
-    """Lines from which a line that ends in a colon is at most ``ATTRIBUTION_LINES`` - 1 away: attributions start there."""
+    """Lines that have a line ending in a colon within ``ATTRIBUTION_LINES``: attributions start there."""
     ends = [n for n, line in enumerate(lines) if line.rstrip(_AFTER_COLON)[-1:] in _COLONS]
     return frozenset(k for n in ends for k in range(max(0, n - ATTRIBUTION_LINES + 1), n + 1))
 
 
 def _join(lines: list[str], marks: str, mark: str) -> str:
-    if mark not in marks:
-        return ""
-    text = "\n".join(line.rstrip() for line, m in zip(lines, marks, strict=True) if m == mark).strip("\n")
-    return _BLANKS.sub("\n\n", text) if mark == "N" else text
+    return "\n".join([line for line, m in zip(lines, marks, strict=True) if m == mark]) if mark in marks else ""
 
 
-def _opens(lines: list[str], n: int, line: str, near: bool) -> tuple[int, bool]:
-    """How many lines from ``n`` on are quoted marks, and whether all the rest is history. ``line`` is stripped;
-    ``near`` says that a line ending in a colon is close."""
-    first = line[0]
-    if first == ">":
-        return 1 + _wrapped(lines, n, line), False
-    if first in _MARKS and _separator(lines, n, line):
-        return 0, True
+def _tidy(text: str) -> str:
+    """Without trailing blanks, outer blank lines and runs of blank lines."""
+    if " \n" in text or "\t\n" in text or text[-1:] in " \t":
+        text = "\n".join([line.rstrip() for line in text.split("\n")])
+    text = text.strip("\n")
+    return _BLANKS.sub("\n\n", text) if "\n\n\n" in text else text
+
+
+def _quoted_run(lines: list[str], n: int) -> int:
+    """Where the run of lines with quote signs that starts at ``n`` ends, wrapped ends of quoted lines included."""
+    count = len(lines)
+    while True:
+        n += 1
+        while n < count and lines[n].lstrip()[:1] == ">":
+            n += 1
+        if n + 1 >= count or not _wrapped(lines[n - 1].rstrip(), lines[n].strip(), lines[n + 1]):
+            return n
+
+
+def _wrapped(above: str, line: str, below: str) -> bool:
+    """``line`` is the broken-off end of a long quoted line."""
+    return len(above) >= 60 and above[-1] not in ".?!:" and line != "" and below.startswith(">")
+
+
+def _opens(lines: list[str], n: int, line: str, near: bool) -> int:
+    """How many lines from ``n`` on are history, 0 for none. ``line`` is stripped; ``near`` says that a line ending in
+    a colon is close."""
+    rest = len(lines) - n
+    if line[0] in _MARKS and _separator(lines, n, line):
+        return rest
     colon = line.find(":", 0, 40) if ":" in line else line.find("：", 0, 40)
     if colon > 0 and _header_block(lines, n, line[:colon]):
-        return 0, True
-    if line.endswith(_VERB_ENDS) and _NO_COLON.match(line) and _says_who_wrote(line):
-        return 1, not _quote_follows(lines, n + 1)
-    return _attribution(lines, n, line) if near else (0, False)
-
-
-def _wrapped(lines: list[str], n: int, line: str) -> int:
-    """1 where the next line is the broken-off end of a long quoted line, with quote signs again below it."""
-    if len(line) < 60 or line[-1] in ".?!:" or n + 2 >= len(lines) or not lines[n + 2].startswith(">"):
-        return 0
-    following = lines[n + 1].strip()
-    return 1 if following and following[0] != ">" else 0
+        return rest
+    length = 1 if line.endswith(_VERB_ENDS) and _NO_COLON.match(line) and _says_who_wrote(line) else 0
+    length = length or (_attribution(lines, n, line) if near else 0)
+    return length if not length or _quote_follows(lines, n + length) else rest
 
 
 def _separator(lines: list[str], n: int, line: str) -> bool:
@@ -146,7 +146,10 @@ def _separator(lines: list[str], n: int, line: str) -> bool:
 
 def _holds(text: str, phrases: tuple[str, ...]) -> bool:
     text = text.lower()
-    return any([phrase in text for phrase in phrases])
+    for phrase in phrases:  # noqa: SIM110 - a third of the time that any() over a generator takes
+        if phrase in text:
+            return True
+    return False
 
 
 def _next(lines: list[str], n: int) -> int:
@@ -187,21 +190,19 @@ def _kinds(lines: list[str], n: int, span: int = 8) -> int:
     return len(kinds)
 
 
-def _attribution(lines: list[str], n: int, line: str) -> tuple[int, bool]:
-    """``On <date>, <who> wrote:`` on up to five lines. What follows decides: quote signs, or all of the rest."""
+def _attribution(lines: list[str], n: int, line: str) -> int:
+    """How many lines (at most five) ``On <date>, <who> wrote:`` takes from ``n`` on, 0 where there is none."""
     if not ATTRIBUTION_START.match(line) and "@" not in line and not _holds(line, VERBS):
-        return 0, False
+        return 0
     joined = ""
     for k in range(n, min(n + ATTRIBUTION_LINES, len(lines))):
         piece = lines[k].strip()
-        if not piece and joined:
-            break
         joined = f"{joined} {piece}"
-        if len(joined) > 500:
-            break
+        if not piece or len(joined) > 500:
+            return 0
         if piece.rstrip(_AFTER_COLON)[-1:] in _COLONS and _says_who_wrote(joined):
-            return k - n + 1, not _quote_follows(lines, k + 1)
-    return 0, False
+            return k - n + 1
+    return 0
 
 
 def _says_who_wrote(line: str) -> bool:
@@ -222,77 +223,19 @@ def _quote_follows(lines: list[str], n: int) -> bool:
 def _sign(lines: list[str], marks: list[str]) -> None:
     """Mark the signature: the tail of the new lines from a delimiter, a "sent from", or a closing phrase on."""
     new = [n for n, mark in enumerate(marks) if mark == "N" and lines[n].strip()]
-    start = _signature(lines, new)
-    if start is None:
+    begin = signatures.start(lines, new)
+    if begin is None:
         return
-    for n in range(start, len(lines)):
+    for n in range(begin, len(lines)):
         if marks[n] == "N":
             marks[n] = "S"
 
 
 def _unmarked_history(lines: list[str], marks: list[str]) -> None:
     """What stands below a lone "Sent from my ..." line is history that a mobile client left unmarked."""
-    for n in range(1, len(lines) - 2):
-        lone = marks[n] != "Q" and 6 < len(lines[n]) < 120 and not lines[n - 1].strip() and not lines[n + 1].strip()
-        if lone and SENT_FROM.match(lines[n].strip()) and any(line.strip() for line in lines[n + 2 :]):
+    for n, (before, line, after) in enumerate(zip(lines, lines[1:], lines[2:], strict=False), 1):
+        lone = (not before or before.isspace()) and (not after or after.isspace()) and 6 < len(line) < 120
+        if lone and marks[n] == "N" and signatures.sent_from(line.strip()) and any(map(str.strip, lines[n + 2 :])):
             marks[n] = "S"
-            marks[n + 1 :] = ["Q"] * (len(marks) - n - 1)
+            marks[n + 1 :] = "Q" * (len(marks) - n - 1)
             return
-
-
-def _signature(lines: list[str], new: list[int]) -> int | None:
-    """Where the signature starts among the non-blank new lines, or None.
-
-    From below: a legal notice, a delimiter, "Sent from", a closing phrase, else a block of contact lines.
-    """
-    notice = _notice(lines, new)
-    tail = new[:notice][-SIGNATURE_LINES:]
-    best = new[notice] if notice < len(new) else None
-    told = False
-    for at, n in enumerate(reversed(tail)):
-        line = lines[n].strip()
-        if len(line) > 100:
-            break
-        if _DELIMITER.match(line) or SENT_FROM.match(line) or (
-            n != new[0] and at and len(line) < 60 and CLOSING.match(line) and _name_follows(lines[tail[-at]])
-        ):
-            best, told = n, True
-    if not told:
-        block = _contact_block(lines, tail)
-        best = best if block is None or block == new[0] else block
-    return best
-
-
-def _name_follows(line: str) -> bool:
-    """A closing is followed by a name or another closing, not by a sentence."""
-    line = line.strip()
-    return len(line) <= 60 and len(line.split()) <= 7 and line[-1] not in "?:;" and not line.endswith("...")
-
-
-def _notice(lines: list[str], new: list[int]) -> int:
-    """The index in ``new`` where a legal notice at the end starts (its paragraph's first line), else its length."""
-    last = new[-NOTICE_LINES:]
-    text = "\n".join([lines[n] for n in last])
-    if not any(word in text for word in NOTICE_WORDS):
-        return len(new)
-    for at in range(max(1, len(new) - NOTICE_LINES), len(new)):
-        if NOTICE.search(lines[new[at]]):
-            while at > 1 and new[at - 1] == new[at] - 1 and not CLOSING.match(lines[new[at - 1]]):
-                at -= 1
-            return at
-    return len(new)
-
-
-def _contact_block(lines: list[str], tail: list[int]) -> int | None:
-    """The last paragraph, when it is a name with an address, phone number or site below it."""
-    if not tail:
-        return None
-    block = [tail[-1]]
-    for n in reversed(tail[:-1]):
-        if n != block[0] - 1:
-            break
-        block.insert(0, n)
-    texts = [lines[n].strip() for n in block]
-    short = 2 <= len(block) <= 10 and all(len(text) <= 70 for text in texts) and texts[0][-1] not in ".?!:;,"
-    reach = sum(1 for text in texts[1:] if _REACH.match(text))
-    return block[0] if short and len(texts[0].split()) <= 6 and reach else None

@@ -69,18 +69,18 @@ def _pieces(value: str) -> list[str]:
     out: list[str] = []
     piece: list[str] = []
     depth = 0
-    for token in _TOKEN.findall(value):
-        if token == "(":
+    for bit in _TOKEN.findall(value):
+        if bit == "(":
             depth += 1
-        elif depth and ")" in token:
-            depth = max(0, depth - token.count(")"))
-        if not depth and token in ",;":
+        elif depth and ")" in bit:
+            depth = max(0, depth - bit.count(")"))
+        if not depth and bit in ",;":
             out.append("".join(piece))
             piece = []
-        elif not depth and token == ":" and _opens_group("".join(piece)):
+        elif not depth and bit == ":" and _opens_group("".join(piece)):
             piece = []
         else:
-            piece.append(token)
+            piece.append(bit)
     out.append("".join(piece))
     return out
 
@@ -147,9 +147,7 @@ def _name(text: str, address: str) -> str:
     text = text.strip()
     if not text:
         return ""
-    if text[0] == '"' and text[-1] == '"' and len(text) > 1:
-        text = text[1:-1]
-    elif text[0] == "(" and text[-1] == ")":
+    if (text[0] == '"' and text[-1] == '"' and len(text) > 1) or (text[0] == "(" and text[-1] == ")"):
         text = text[1:-1]
     else:
         text = text.replace('"', "")

@@ -14,7 +14,8 @@ from connectors.types import Envelope
 
 _METHOD = re.compile(rb"^METHOD[^:\r\n]{0,60}:\s*([A-Za-z-]+)", re.M | re.I)
 _MACHINE = re.compile(
-    r"^(?:mailer-daemon|postmaster|mail-daemon|bounces?(?:[+=.-].*)?|(?:.*[._+-])?(?:no|donot|do-not|not?)[._-]?reply.*|"
+    r"^(?:mailer-daemon|postmaster|mail-daemon|bounces?(?:[+=.-].*)?|(?:.*[._+-])?(?:no|donot|do-not|"
+    r"not?)[._-]?reply.*|"
     r"(?:.*[._+-])?(?:nicht-?antworten|keine-?antwort|ne-?pas-?repondre|no-?responder|nao-?responda|noreply).*|"
     r"mdaemon|auto-?(?:reply|responder|confirm)s?|notifications?|prvs=.*|srs[01]=.*)@", re.I)
 _AWAY = re.compile(
@@ -65,7 +66,8 @@ def _sensitivity(headers: Mapping[str, str]) -> set[str]:
     value = headers.get("sensitivity", "").strip().lower()
     if value in ("private", "personal"):
         return {"private"}
-    return {"confidential"} if value.startswith(("company-confidential", "confidential", "company confidential")) else set()
+    return {"confidential"} if value.startswith(("company-confidential", "confidential",
+        "company confidential")) else set()
 
 
 def _meeting(envelope: Envelope) -> set[str]:

@@ -50,8 +50,10 @@ def _written(found: re.Match[str]) -> tuple[datetime | None, int | None]:
         hour = hour % 12 + (12 if found[7].lower() == "pm" else 0)
     offset = _offset(found)
     try:
-        local = datetime(_year(found[3]), month, int(found[1]), hour, int(found[5]), min(int(found[6] or 0), 59))
-        return local.replace(tzinfo=timezone(timedelta(minutes=offset or 0))).astimezone(UTC), offset
+        zone = timezone(timedelta(minutes=offset or 0))
+        second = min(int(found[6] or 0), 59)
+        written = datetime(_year(found[3]), month, int(found[1]), hour, int(found[5]), second, tzinfo=zone)
+        return written.astimezone(UTC), offset
     except (ValueError, OverflowError):
         return None, None
 

@@ -46,7 +46,7 @@ def _is_forward(subject: str, lines: list[str]) -> bool:
     head = "\n".join([line for line in lines[:12] if line.strip()][:2]).lower()
     if _SCANDINAVIAN.match(subject):
         return "fra:" in "\n".join(lines[:12]).lower()
-    return any([phrase in head for phrase in FORWARDED])
+    return any(phrase in head for phrase in FORWARDED)
 
 
 def _from_line(line: str) -> str:

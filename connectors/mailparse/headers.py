@@ -16,7 +16,7 @@ MAX_BLOCK = 1_000_000
 MAX_FIELDS = 2_000
 MAX_VALUE = 256_000
 
-_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_ENDS = (b"\r\n\r\n", b"\n\n", b"\n\r\n", b"\r\r")
 _FIELD = re.compile(rb"^([!-9;-~]{1,200})[ \t]*:[ \t]*(.*(?:\r?\n[ \t].*)*)", re.M)
 _FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
 _LEAD = re.compile(rb"\A(?:\xef\xbb\xbf|[\r\n]+|>?From [^\r\n]*\r?\n)+")
@@ -49,13 +49,13 @@ class Headers:
 
     def all(self, name: str) -> list[str]:
         """Every value of ``name`` (lower case) as text, encoded words left alone."""
-        return [raw_text(value) for value in self._fields.get(name, ())]
+        return [_text(value) for value in self._fields.get(name, ())]
 
     def first(self, name: str) -> str:
         """The first non-empty value as text, encoded words left alone; "" where there is none."""
         for value in self._fields.get(name, ()):
             if value:
-                return raw_text(value)
+                return _text(value)
         return ""
 
     def readable(self, name: str) -> str:
@@ -64,6 +64,10 @@ class Headers:
 
     def names(self) -> Iterator[str]:
         return iter(self._fields)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("ascii") if value.isascii() else raw_text(value)
 
 
 def _fields(block: bytes) -> Iterator[tuple[str, bytes]]:
@@ -83,7 +87,9 @@ def lead(source: bytes) -> int:
 
 def split(source: bytes) -> tuple[bytes, int]:
     """The top header block and the offset of the body (the length where there is none)."""
-    found = _END.search(source, 0, MAX_BLOCK * 2)
-    if found is None:
-        return source[: MAX_BLOCK + 1], len(source)
-    return source[: found.start()], found.end()
+    end, body = MAX_BLOCK * 2, len(source)
+    for mark in _ENDS:
+        at = source.find(mark, 0, end + 1)
+        if at >= 0:
+            end, body = at, at + len(mark)
+    return source[: min(end, MAX_BLOCK + 1)], body

@@ -42,7 +42,7 @@ def text_of(html: str) -> str:
 class _Writer:
     """Gathers text with pending line breaks and a quote prefix."""
 
-    __slots__ = ("_out", "_breaks", "_line", "quote", "pre", "count")
+    __slots__ = ("_breaks", "_line", "_out", "count", "pre", "quote")
 
     def __init__(self) -> None:
         self._out: list[str] = []

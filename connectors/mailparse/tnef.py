@@ -47,5 +47,6 @@ def opened(data: bytes, part: str) -> Inside:
 
 def _text(value: object) -> str:
     if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace") if b"\x80" <= max(value[:1], b"") else value.decode("cp1252", "replace")
+        value = value.decode("utf-8", "replace") if max(value[:1], b"") >= b"\x80" else value.decode("cp1252",
+            "replace")
     return value.strip("\0") if isinstance(value, str) else ""
