@@ -1,0 +1,1 @@
+"""Servers that model the outside world, for tests."""
