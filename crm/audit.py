@@ -32,14 +32,15 @@ def record(
     *,
     actor_id: int | None,
     action: str,
-    subject_kind: str = "",
+    subject_kind: str | None = None,
     subject_id: int | None = None,
     detail: dict[str, Any] | None = None,
     now: datetime,
 ) -> None:
-    """Add a row. ``action`` is noun.verb, such as ``contact.merge``."""
+    """Add a row. ``action`` is noun.verb, such as ``contact.merge``; the subject's kind is the noun unless said
+    otherwise."""
     row = Audit(at=now, actor_id=actor_id, action=action, detail=detail or {})
-    row.subject_kind, row.subject_id = subject_kind, subject_id
+    row.subject_kind, row.subject_id = action.partition(".")[0] if subject_kind is None else subject_kind, subject_id
     session.add(row)
 
 

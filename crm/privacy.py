@@ -360,6 +360,13 @@ def _grants(
 # --- who may do what
 
 
+def member(viewer: Viewer) -> Viewer:
+    """Raises NotAllowed unless the viewer is of the team: contacts, companies, deals and tasks are the team's own."""
+    if viewer.role not in ("admin", "manager", "rep", "system"):
+        raise NotAllowed("Sign in to see this.")
+    return viewer
+
+
 def owners(session: Session, communication_id: int) -> set[int]:
     """Users who own the item."""
     found = set(session.scalars(select(Sighting.owner_id).where(Sighting.communication_id == communication_id)))
