@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -79,6 +80,12 @@ class InMemoryDirectory:
         self._index_deals()
         self._rulings = _grouped(((r.scope, r.value), r) for r in rulings if r.target is None or self._has(r.target))
         self._pins = _grouped((pin.item, pin) for pin in pins if self._has(pin.target))
+
+    def knowing(self, facts: Facts) -> InMemoryDirectory:
+        """The same directory with other facts about strangers; the indexes are shared."""
+        other = copy(self)
+        other._facts = facts
+        return other
 
     def _sound(self, contact: ContactRecord) -> ContactRecord:
         """The contact without companies that are gone."""
