@@ -75,6 +75,8 @@ class GoogleConnector:
         if stream.kind is StreamKind.CALENDAR:
             yield from self.calendars.changes(stream, since, oldest)
             return
+        if stream.id != STREAM.id:
+            raise StreamGone("Gmail has one stream, the whole mailbox.", permanent=True, code="no_stream")
         position = cursors.read(since) if since is not None else None
         if position is None or position.listing:
             yield from Listing(self.mailbox, oldest).run(position)

@@ -70,8 +70,8 @@ class History:
                 yield Removed(remote_id, "deleted")
             elif labels.CHAT in carried:
                 continue
-            elif reason := labels.skip_of(carried):
-                yield self._hidden(remote_id, fate, reason)
+            elif labels.skip_of(carried):
+                yield self._told(remote_id, fate)
             elif (fate.added and remote_id not in known) or fate.revealed:
                 fetch.append(remote_id)
             else:
@@ -82,19 +82,16 @@ class History:
     def _known(self, ids: list[str]) -> set[str]:
         return set(self.box.context.known(STREAM.id, ids)) if ids else set()
 
-    def _hidden(self, remote_id: str, fate: Fate, reason: str) -> Change:
-        """A mail that came in hidden gets its row; one that was seen before left the mailbox, and stays in the log."""
-        if fate.added:
-            return self.box.described(remote_id, {"labelIds": sorted(fate.carried or ()), "threadId": fate.thread})
-        return Removed(remote_id, reason)
+    def _told(self, remote_id: str, fate: Fate) -> Change:
+        """What the records alone say of a mail: its labels, and with them whether it is spam, trash or a draft now."""
+        return self.box.described(remote_id, {"labelIds": sorted(fate.carried or ()), "threadId": fate.thread})
 
     def _relabelled(self, moved: dict[str, Fate]) -> Iterator[Change]:
         """Mails whose labels changed: told by the records, else asked for without content."""
         untold = [remote_id for remote_id, fate in moved.items() if fate.carried is None]
         for remote_id, fate in moved.items():
             if fate.carried is not None:
-                found = {"labelIds": sorted(fate.carried), "threadId": fate.thread}
-                yield self.box.described(remote_id, found)
+                yield self._told(remote_id, fate)
 
         def build(one: str) -> Any:
             fields = "id,threadId,labelIds,internalDate,sizeEstimate"
@@ -102,13 +99,9 @@ class History:
 
         for answer in self.box.batches.run("messages.get", untold, build):
             if answer.found is not None:
-                yield self._after_move(answer.key, answer.found)
+                yield self.box.described(answer.key, answer.found)
             elif isinstance(answer.error, StreamGone):
                 yield Removed(answer.key, "gone")
-
-    def _after_move(self, remote_id: str, found: dict[str, Any]) -> Change:
-        reason = labels.skip_of(label_ids(found))
-        return Removed(remote_id, reason) if reason else self.box.described(remote_id, found)
 
     def _read(self, start: str) -> Reading:
         reading = Reading(start)

@@ -17,7 +17,7 @@ from connectors.google.cursors import Position
 from connectors.google.gmail import STREAM, Mailbox
 from connectors.google.history import History
 from connectors.google.payload import as_int
-from connectors.types import Batch, Change, Removed, Upsert
+from connectors.types import Batch, Change, Upsert
 
 HEAD = 50
 """Mails that come before all else, so that a person sees something at once."""
@@ -167,13 +167,8 @@ class Listing:
         return self.box.described(remote_id, {"labelIds": self._carried.get(remote_id, [])})
 
     def _hidden(self, ids: Sequence[str], label: str) -> list[Change]:
-        """Rows for spam or trash. What is in the log and was moved there left the mailbox, not the log."""
-        known = set(self.box.context.known(STREAM.id, ids))
-        reason = labels.SKIPS[label]
-        return [
-            Removed(one, reason) if one in known else Upsert(one, skip=reason, content_id=one, labels=(label,))
-            for one in ids
-        ]
+        """Rows for spam or trash: ids, and why they are not read."""
+        return [Upsert(one, skip=labels.SKIPS[label], content_id=one, labels=(label,)) for one in ids]
 
     def _batch(self, changes: Sequence[Change], position: Position) -> Batch:
         self.done.update(change.remote_id for change in changes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,10 +32,12 @@ STATEFUL = re.compile(r"(?i)^(iso-2022|hz|utf-7|utf-16|utf-32|ucs-2)")
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One part without children, and the way to it (``partId``, else positions joined by dots)."""
+    """One part without children, and the way to it (``partId``, else positions joined by dots). ``group`` is the way
+    to the multipart/alternative it is a choice of, "" where it is none."""
 
     path: str
     part: dict[str, Any]
+    group: str = ""
 
     @property
     def type(self) -> str:
@@ -78,17 +81,19 @@ class Leaf:
 
 def leaves(payload: dict[str, Any]) -> Iterator[Leaf]:
     """The leaf parts in order, bounded in number and depth. A forwarded message/rfc822 counts as one leaf."""
-    stack: list[tuple[dict[str, Any], str, int]] = [(payload, "", 0)]
+    stack: list[tuple[dict[str, Any], str, int, str]] = [(payload, "", 0, "")]
     seen = 0
     while stack and seen < MAX_PARTS:
-        part, path, depth = stack.pop()
+        part, path, depth, group = stack.pop()
         seen += 1
+        kind = str(part.get("mimeType") or "").lower()
         children = [p for p in part.get("parts") or () if isinstance(p, dict)] if depth < MAX_DEPTH else []
-        if children and str(part.get("mimeType") or "").lower() != "message/rfc822":
-            ways = [f"{path}.{index}" if path else str(index) for index in range(len(children))]
-            stack += [(child, way, depth + 1) for child, way in zip(reversed(children), reversed(ways), strict=True)]
-        else:
-            yield Leaf(str(part.get("partId") or path or "0"), part)
+        if not children or kind == "message/rfc822":
+            yield Leaf(str(part.get("partId") or path or "0"), part, group)
+            continue
+        group = group or (f"/{path}" if kind == "multipart/alternative" else "")
+        for index in reversed(range(len(children))):
+            stack.append((children[index], f"{path}.{index}" if path else str(index), depth + 1, group))
 
 
 def missing(payload: dict[str, Any]) -> list[Leaf]:
@@ -98,17 +103,28 @@ def missing(payload: dict[str, Any]) -> list[Leaf]:
 
 def raw_message(payload: dict[str, Any], bodies: dict[str, bytes]) -> RawMessage:
     """The message; ``bodies`` holds, by leaf path, what was fetched apart."""
-    parts: list[RawPart] = []
+    groups: dict[str, list[RawPart]] = {}
     attachments: list[Attachment] = []
     for leaf in leaves(payload):
         if leaf.type == "message/rfc822":
-            parts.append(_forwarded(leaf))
+            groups[f"@{leaf.path}"] = [_forwarded(leaf)]
         if leaf.is_text:
-            parts.append(_text_part(leaf, bodies.get(leaf.path) or leaf.data))
+            groups.setdefault(leaf.group or leaf.path, []).append(_text_part(leaf, bodies.get(leaf.path) or leaf.data))
         if leaf.name or (leaf.attachment_id and not leaf.is_text):
             content_id = header(leaf.part, "content-id").strip("<> ")
             attachments.append(Attachment(leaf.name, leaf.type, leaf.size, leaf.path, content_id))
-    return RawMessage(header=header_block(payload), parts=tuple(parts), attachments=tuple(attachments))
+    parts = tuple(_alternative(group) if len(group) > 1 else group[0] for group in groups.values())
+    return RawMessage(header=header_block(payload), parts=parts, attachments=tuple(attachments))
+
+
+def _alternative(choices: list[RawPart]) -> RawPart:
+    """The choices of one multipart/alternative as one part, so that the reader takes one of them and not all."""
+    boundary = "alternative-" + hashlib.sha256(b"".join(choice.body for choice in choices)).hexdigest()
+    body = b"".join(
+        b"--" + boundary.encode() + b"\r\n" + choice.headers + b"\r\n" + choice.body + b"\r\n" for choice in choices
+    )
+    header = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'.encode()
+    return RawPart(header, body + f"--{boundary}--\r\n".encode(), any(choice.truncated for choice in choices))
 
 
 def header_block(part: dict[str, Any]) -> bytes:
