@@ -127,7 +127,7 @@ def message_id(upsert: Upsert) -> str:
 
 def stream_of(connector: Any, folder: str) -> Stream:
     """The connector's stream called ``folder``."""
-    found = {stream.name: stream for stream in connector.streams()}
+    found: dict[str, Stream] = {stream.name: stream for stream in connector.streams()}
     assert folder in found, f"no stream {folder!r} among {sorted(found)}"
     return found[folder]
 

@@ -1,0 +1,1 @@
+"""What the IMAP provider is made of. ``connectors.providers.imap`` is its front; nothing else imports from here."""
