@@ -24,6 +24,7 @@ from connectors.types import Batch, Change, Cursor, Stream, StreamKind
 GMAIL_RIGHTS = ("https://mail.google.com/", "auth/gmail.")
 CALENDAR_RIGHTS = ("auth/calendar",)
 REFUSED = "calendar_refused"
+VERIFIED = "verified_token"
 
 
 class GoogleConnector:
@@ -33,6 +34,7 @@ class GoogleConnector:
         self.context = context
         self.usage = context.usage
         self.session = Session(context)
+        self._verified = ""
         self.transport = Transport(context.settings, self.session.token)
         self._address = str(context.config.get("address") or self.session.subject or "").lower()
         self.calls = Calls(context, self.transport, lambda: self._address)
@@ -46,6 +48,7 @@ class GoogleConnector:
     def streams(self) -> Iterator[Stream]:
         """The mailbox, where mail was consented to, and every calendar of the person's list."""
         if self._may(GMAIL_RIGHTS):
+            self._verify()
             yield STREAM
         if not self._may(CALENDAR_RIGHTS):
             return
@@ -60,6 +63,21 @@ class GoogleConnector:
         else:
             if self.context.memory.get(REFUSED):
                 self.context.remember(REFUSED, "")
+
+    def _verify(self) -> None:
+        """Make sure once, for every new refresh token, that it is this person's. One unit, then remembered.
+
+        Raises NeedsPerson when someone signed in to Google as another person than the account's."""
+        expected = str(self.context.config.get("address") or "")
+        mark = self.session.mark()
+        if not expected or not mark or mark in (self._verified, self.context.memory.get(VERIFIED)):
+            return
+        found = self.address()
+        if found and plain(found) != plain(expected):
+            says = f"You signed in to Google as {found}, but this account is {expected}: connect as {expected}."
+            raise NeedsPerson(says, code="wrong_user")
+        self._verified = mark
+        self.context.remember(VERIFIED, mark)
 
     def _refused(self, error: ConnectorError) -> None:
         """Mail goes on without the calendars; the reason is remembered for the account's page."""
@@ -118,3 +136,10 @@ class GoogleConnector:
         """Give the connections back."""
         self.transport.close()
         self.session.close()
+
+
+def plain(address: str) -> str:
+    """An address as Google tells people apart: case, dots and the old domain name do not matter at Gmail."""
+    name, _, host = address.strip().lower().rpartition("@")
+    host = "gmail.com" if host == "googlemail.com" else host
+    return f"{name.replace('.', '') if host == 'gmail.com' else name}@{host}"

@@ -7,6 +7,7 @@ retry inside, read its own clock and ignore ``token_uri``. Signing stays with go
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -50,6 +51,11 @@ class Session:
             return ""
         config = self._context.config
         return str(self._secret.get("subject") or config.get("subject") or config.get("address") or "")
+
+    def mark(self) -> str:
+        """A name for the present refresh token that gives nothing of it away; "" for a service account."""
+        refresh = str(self._secret.get("refresh_token") or "")
+        return hashlib.sha256(refresh.encode()).hexdigest()[:16] if refresh else ""
 
     def token(self, force: bool = False) -> str:
         """An access token; a new one when ``force`` or when the present one is about to end.
