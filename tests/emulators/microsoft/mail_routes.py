@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from tests.emulators.microsoft import delta, options
 from tests.emulators.microsoft.answers import Refusal, Reply, Request
@@ -163,5 +164,5 @@ def _page_of(shown: list[dict[str, Any]], count: int, at: int, size: int, reques
     body: dict[str, Any] = {"value": shown}
     if at + size < count:
         kept = {**request.query, "$skip": str(at + size)}
-        body["@odata.nextLink"] = f"{base}{request.path}?" + "&".join(f"{k}={v}" for k, v in kept.items())
+        body["@odata.nextLink"] = f"{base}{request.path}?" + urlencode(kept, quote_via=quote, safe="$")
     return Reply(body=body)
