@@ -153,5 +153,5 @@ def _name(text: str, address: str) -> str:
         text = text.replace('"', "")
     if "\\" in text:
         text = _QUOTED_PAIR.sub(r"\1", text)
-    text = " ".join(decoded(text).split()).strip("\"' ")[:400]
+    text = " ".join(decoded(text).split()).strip("\"'<> ")[:400]
     return "" if text.lower() == address.lower() else text

@@ -220,7 +220,7 @@ def _attach(found: Found, one: Attachment) -> None:
 
 
 def _name(node: Node) -> str:
-    name = node.filename or ""
+    name = (node.filename or "").replace('\\"', '"')
     return " ".join(decoded(name).split())[:255] if name else ""
 
 

@@ -23,6 +23,7 @@ _ZONES = {"ut": 0, "utc": 0, "gmt": 0, "z": 0, "est": -300, "edt": -240, "cst": 
 _DATE = re.compile(
     r"(?:[^\W\d]{2,12}\.?,?\s*)?(\d{1,2})[\s.-]+([A-Za-z]{3})[a-z]*\.?,?[\s-]+(\d{2,4}),?\s+"
     r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,]\d+)?)?\s*([AaPp][Mm])?\s*(?:([+-]\d{2}):?(\d{2})|([A-Za-z]{1,5}))?")
+_ZONED = re.compile(r"[+-]\d{4}|\b[A-Z]{2,5}\s*$")
 _COMMENT = re.compile(r"\([^()]*\)")
 
 
@@ -92,6 +93,6 @@ def _other(value: str) -> tuple[datetime | None, int | None]:
         naive = datetime(*parts[:5], min(parts[5], 59), tzinfo=UTC)
         if abs(seconds) > 15 * 3600:
             seconds = 0
-        return naive - timedelta(seconds=seconds), None if parts[9] is None else seconds // 60
+        return naive - timedelta(seconds=seconds), seconds // 60 if _ZONED.search(value) else None
     except (ValueError, OverflowError, TypeError, IndexError):
         return None, None

@@ -14,6 +14,8 @@ from typing import Protocol
 
 from fast_mail_parser import ParseError, parse_email_tree
 
+from connectors.mailparse.words import base64_bytes
+
 MAX_PARTS = 2_000
 MAX_DEPTH = 60
 STDLIB_LIMIT = 20_000_000
@@ -108,6 +110,8 @@ class _StdNode:
     def content(self) -> bytes | None:
         if self._message.is_multipart():
             return None
+        if "base64" in str(self._message.get("Content-Transfer-Encoding", "")).lower():
+            return base64_bytes(str(self._message.get_payload()).encode("ascii", "surrogateescape"))
         payload = self._message.get_payload(decode=True)
         return payload if isinstance(payload, bytes) else b""
 

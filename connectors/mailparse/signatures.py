@@ -35,8 +35,8 @@ def start(lines: list[str], new: list[int]) -> int | None:
         line = lines[n].strip()
         if len(line) > 100:
             break
-        if _closes(line, at) or (n != new[0] and at and line.count(" ") < 7 and CLOSING.match(line)
-                             and _name_follows(lines[tail[-at]])):
+        phrase = n != new[0] and at and line.count(" ") < 7 and CLOSING.match(line)
+        if _closes(line, at) or (phrase and _name_follows(lines[tail[-at]])):
             best, told = n, True
     if not told:
         block = _contact_block(lines, tail)

@@ -13,6 +13,8 @@ from connectors.mailparse.charsets import decode
 _WORD = re.compile(r"=\?([^?*\s]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?(.{0,2000}?)\?=", re.S)
 _GAP = re.compile(r"(?<=\?=)\s+(?==\?[^?\s]{1,80}\?[bBqQ]\?)")
 _HEX = re.compile(rb"=([0-9a-fA-F]{2})")
+_PADDING = re.compile(rb"={1,2}(?=\s+[^=]*[^A-Za-z0-9+/=\s])")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
 
 
@@ -57,10 +59,11 @@ def _unpacked(kind: str, body: str) -> bytes:
 
 
 def base64_bytes(data: bytes) -> bytes:
-    """Decode base64 leniently: foreign characters skipped, padding mended, a lone last character dropped."""
-    try:
-        return binascii.a2b_base64(data)
-    except binascii.Error:
-        clean = re.sub(rb"[^A-Za-z0-9+/]", b"", data)
-        clean = clean[: len(clean) - (len(clean) % 4 == 1)]
-        return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
+    """Decode base64 leniently: foreign characters skipped, padding mended, a lone last character dropped, and what
+    follows the padding left out where it is no base64 (the footer of a mailing list)."""
+    end = _PADDING.search(data)
+    if end is not None:
+        data = data[: end.end()]
+    clean = _NOT_BASE64.sub(b"", data)
+    clean = clean[: len(clean) - (len(clean) % 4 == 1)]
+    return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
