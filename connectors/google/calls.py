@@ -77,8 +77,10 @@ class Calls:
             raise TryLater("Google's answer broke off in the middle.", code="truncated") from error
         finally:
             self.context.usage.bytes_in += self.transport.bytes_in - before
-        if not isinstance(answer, dict):
+        if not answer:
             return {}
+        if not isinstance(answer, dict):  # the client hands over what is no JSON as text, without a word
+            raise TryLater("Google's answer broke off in the middle.", code="truncated")
         return answer
 
     def read(self, status: int, content: bytes, headers: Any) -> Refusal:

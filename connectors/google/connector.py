@@ -70,12 +70,19 @@ class GoogleConnector:
         Raises NeedsPerson when someone signed in to Google as another person than the account's."""
         expected = str(self.context.config.get("address") or "")
         mark = self.session.mark()
-        if not expected or not mark or mark in (self._verified, self.context.memory.get(VERIFIED)):
+        before = self._verified or str(self.context.memory.get(VERIFIED) or "")
+        if not expected or not mark or mark == before:
+            return
+        if before in self.session.marks:  # Google put this token in the place of one that was verified
+            self._remember_verified(mark)
             return
         found = self.address()
         if found and plain(found) != plain(expected):
             says = f"You signed in to Google as {found}, but this account is {expected}: connect as {expected}."
             raise NeedsPerson(says, code="wrong_user")
+        self._remember_verified(mark)
+
+    def _remember_verified(self, mark: str) -> None:
         self._verified = mark
         self.context.remember(VERIFIED, mark)
 

@@ -35,6 +35,7 @@ class Session:
         self._context = context
         self._plain = Transport(context.settings)
         self._secret = read_secret(context.secret())
+        self.marks: set[str] = set()
 
     @property
     def scopes(self) -> frozenset[str] | None:
@@ -92,7 +93,9 @@ class Session:
 
     def _keep(self, fresh: dict[str, Any], stale: str) -> str:
         """Store a rotated refresh token before use; where another process was first, take what it stored."""
+        self.marks.add(self.mark())
         if not self._context.save_secret(json.dumps(fresh)):
+            self.marks.clear()
             fresh = read_secret(self._context.secret())
         self._secret = fresh
         token = str(fresh.get("token") or fresh.get("access_token") or "")

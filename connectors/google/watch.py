@@ -1,6 +1,6 @@
 """Push: asking Google for it, renewing and ending it, and telling a genuine push request from a forged one.
 
-Gmail pushes through Pub/Sub with a signed OIDC token; calendars post to a channel of their own with a secret we chose. A
+Gmail pushes through Pub/Sub with a signed OIDC token; calendars post to a channel of their own with our own secret. A
 push is a hint to sync and nothing more: its historyId is never a cursor (python-samples issue 200), its body is not
 trusted. Sources: Gmail push guide, Calendar push guide, Pub/Sub "Authentication for push subscriptions".
 """

@@ -92,8 +92,8 @@ class Mailbox:
         self._record("messagesDeleted", mail, [])
 
     def expire_history(self) -> None:
-        self.forgotten = self.now
         self.now += 10
+        self.forgotten = self.now
 
     def expire_pages(self) -> None:
         self.pages.clear()
