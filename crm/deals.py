@@ -308,9 +308,10 @@ def conditions(filters: Filter) -> list[ColumnElement[bool]]:
 
 
 def _row(deal: Deal, stage: Stage, company: str | None, owner: str | None) -> DealRow:
+    chance = stage.probability if deal.probability is None else deal.probability
     return DealRow(
         deal.id, deal.title, deal.company_id, company or "", stage.id, stage.name, deal.status, deal.value,
-        deal.currency, stage.probability if deal.probability is None else deal.probability, deal.expected_close, owner or "",
+        deal.currency, chance, deal.expected_close, owner or "",
         deal.created_at, deal.closed_at,
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from crm.database import Database
@@ -20,7 +21,7 @@ from tests.rig.databases import (
 
 __all__ = [
     "database", "now", "postgres_cluster", "postgres_database", "postgres_template", "session", "sqlite_database",
-    "sqlite_template",
+    "sqlite_template", "statements",
 ]  # fmt: skip
 
 
@@ -36,3 +37,17 @@ def session(database: Database) -> Iterator[Session]:
     with database.engine.connect() as connection, Session(bind=connection, expire_on_commit=False) as made:
         yield made
         made.rollback()
+
+
+@pytest.fixture
+def statements(session: Session) -> Iterator[list[str]]:
+    """The SQL statements sent while a test runs; clear it to count from there."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    engine = session.get_bind().engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(engine, "before_cursor_execute", note)
