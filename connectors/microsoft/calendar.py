@@ -247,11 +247,13 @@ class Calendar:
         """One series listed again: its instances in the window, and what is no longer among them."""
         self._masters.pop(master, None)
         before = self._series.get(master, [])
-        whole = self._master(master)
-        if whole is None:
+        try:
+            listed = [one for one in self._instances(master) if not event.is_master(one)] if self._master(master) else None
+        except Gone:
+            listed = None
+        if listed is None:
             self._series.pop(master, None)
             return [Removed(one, "deleted") for one in before]
-        listed = [one for one in self._instances(master) if not event.is_master(one)]
         self._series[master] = []
         changes = self._upserts(listed)
         now = {str(one["id"]) for one in listed}

@@ -64,6 +64,7 @@ NO_MAILBOX_CODES = frozenset(
     ]
 )
 GONE_CODES = frozenset(["erroritemnotfound", "itemnotfound", "errorfoldernotfound", "resourcenotfound"])
+CANNOT_PUSH = "extensionerror"
 STALE_SEARCH = "errorexecutesearchstaledata"
 BAD_ID_CODES = frozenset(["errorinvalididmalformed", "errorinvalidid", "errorinvalididnotanitemattachmentid"])
 QUOTA_CODES = frozenset(["quotalimitreached", "errorquotaexceeded", "insufficientstorage"])
@@ -152,6 +153,8 @@ def failure(answer: Answer, scope: Scope, now: datetime) -> ConnectorError:
         return CursorExpired("Microsoft no longer knows our place in this folder; it is listed again.", code=code)
     if answer.status == 429 or known & THROTTLE_CODES:
         return TryLater("Microsoft asked us to slow down.", retry_after=wait, throttled=True, code=code)
+    if CANNOT_PUSH in known and answer.status not in (503, 504):
+        return StreamGone("Microsoft cannot notify us of changes in this mailbox; it is polled.", code=CANNOT_PUSH)
     if answer.status == 507 or known & QUOTA_CODES:
         return BadItem("The mailbox is full and Microsoft refused this item.", code=code)
     if answer.status >= 500 and answer.status != 501:

@@ -23,7 +23,7 @@ from connectors.microsoft.graph import Graph, query, segment
 from connectors.protocol import Context
 from connectors.types import Batch, Change, Failed, Removed, Stream, Upsert
 
-PAGE = 200
+PAGE = 100
 IDS_PAGE = 1000
 BATCH = 250
 CAP = 5_000
@@ -99,15 +99,14 @@ class Folder:
         """Batches from ``since`` (None: a first listing) until level."""
         self._oldest = oldest
         place = Place.load(since) if since else Place("delta", oldest=_odata(oldest) if oldest else "")
-        if place.at == "sync":
-            yield from self._incremental(place)
-            return
         while place.at != "sync":
             page = self._listed(place)
             following = self._following(place, page)
             changes = self._old(page) if place.at == "old" else self._judged(_items(page))
             yield from self._batched(changes, following, listing=True)
             place = following
+        if since:  # also after a resumed listing: it may have begun long ago
+            yield from self._incremental(place)
 
     def ids(self) -> Iterator[Collection[str]]:
         """Every message id of the folder, in chunks of at most ``BATCH``."""
