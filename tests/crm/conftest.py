@@ -9,34 +9,13 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from crm.database import Database
-from tests.rig.databases import (
-    database,
-    postgres_cluster,
-    postgres_database,
-    postgres_template,
-    sqlite_database,
-    sqlite_template,
-)
-
-__all__ = [
-    "database", "now", "postgres_cluster", "postgres_database", "postgres_template", "session", "sqlite_database",
-    "sqlite_template", "statements",
-]  # fmt: skip
+from tests.rig.databases import *  # noqa: F403
 
 
 @pytest.fixture
 def now() -> datetime:
     """A fixed moment: Wednesday 4 March 2026, 12:00 UTC."""
     return datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def session(database: Database) -> Iterator[Session]:
-    """A session in one transaction that is rolled back at the end."""
-    with database.engine.connect() as connection, Session(bind=connection, expire_on_commit=False) as made:
-        yield made
-        made.rollback()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Fixtures of a fresh, migrated database, on SQLite and PostgreSQL alike.
 
 Migrations run once per test process into a template; each test gets a copy. Import the fixtures into a conftest:
-``from tests.rig.databases import database, postgres_cluster, postgres_template, sqlite_database, sqlite_template``.
+``from tests.rig.databases import *`` brings all of them, which depend on each other.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from crm.database import Database
 from tests.rig.postgres import Cluster, Missing
@@ -71,6 +72,31 @@ def postgres_database(postgres_cluster: Cluster, postgres_template: str) -> Iter
     yield made
     made.dispose()
     postgres_cluster.drop(name)
+
+
+@pytest.fixture(scope="session")
+def shared_sqlite(sqlite_template: Path) -> Iterator[Database]:
+    """A migrated SQLite database for tests that roll back."""
+    made = Database(f"sqlite:///{sqlite_template}")
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_cluster: Cluster, postgres_template: str) -> Iterator[Database]:
+    """A migrated PostgreSQL database for tests that roll back."""
+    made = Database(postgres_cluster.create("crm_shared", template=postgres_template))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(params=BOTH)
+def session(request: pytest.FixtureRequest) -> Iterator[Session]:
+    """A session on each engine, rolled back at the end: cheap, since the database is shared. Ids don't start at 1."""
+    shared: Database = request.getfixturevalue(f"shared_{request.param}")
+    with shared.engine.connect() as connection, Session(bind=connection, expire_on_commit=False) as made:
+        yield made
+        made.rollback()
 
 
 @pytest.fixture(params=BOTH)

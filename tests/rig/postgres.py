@@ -48,7 +48,8 @@ class Cluster:
         )  # fmt: skip
         options = [part for name, value in OPTIONS.items() for part in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(
-            [*self._prefix, str(self.bin / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *options],
+            [*self._prefix, str(self.bin / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder),
+             *options],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
         )  # fmt: skip
         self._wait()
