@@ -77,9 +77,9 @@ class Calls:
             raise TryLater("Google's answer broke off in the middle.", code="truncated") from error
         finally:
             self.context.usage.bytes_in += self.transport.bytes_in - before
-        if not answer:
-            return {}
         if not isinstance(answer, dict):  # the client hands over what is no JSON as text, without a word
+            if not answer and request.method == "POST":
+                return {}
             raise TryLater("Google's answer broke off in the middle.", code="truncated")
         return answer
 
