@@ -195,8 +195,8 @@ class Session:
             raise failures.lost(closed) from closed
 
     def leave(self) -> list[bytes]:
-        """Close the open folder (UNSELECT, sent ahead); returns the tags to forget. Where that is not offered the folder
-        stays open."""
+        """Close the open folder (UNSELECT, sent ahead); returns the tags to forget. Where that is not offered the
+        folder stays open."""
         if self.opened_name is None or not self.has("UNSELECT"):
             return []
         self.opened_name = None

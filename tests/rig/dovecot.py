@@ -133,7 +133,7 @@ class Dovecot:
         if folder.upper() == "INBOX":
             return home
         name = folder.removeprefix(self.prefix)
-        return home / ("." + imapclient.imap_utf7.encode(name).decode("ascii"))
+        return home / f".{imapclient.imap_utf7.encode(name).decode('ascii')}"
 
     def deliver(
         self, username: str, mails: Collection[bytes], folder: str = "INBOX", received: datetime | None = None
