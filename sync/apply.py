@@ -6,16 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from connectors.types import Upsert
-from crm import outbox
+from crm import outbox, sharing
 from crm.models import Account, Ledger, Sighting, Stream
-from crm.privacy import sighting_tier
 from sync import meetings
 from sync.attach import attach_threads
 from sync.intents import Insert, Intent, Invite, Meeting, Pend, Quarantine, Skip, Tombstone, Update
@@ -23,6 +22,7 @@ from sync.screen import Policy
 from sync.store import Stored, insert_mails
 
 MAX_ATTEMPTS = 3
+RETRIES = (timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
 SEEN = "seen"
 
 _ledger = cast(Table, Ledger.__table__)
@@ -68,15 +68,21 @@ def apply(session: Session, place: Place, intents: Sequence[Intent], policy: Pol
     _calendar_rows(session, place, intents, rows)
     for intent in intents:
         _other_row(place, intent, existing, rows, policy)
-    _count(intents, existing, rows, counts)
-    _write_ledger(session, place, existing, rows)
+    _count(existing, rows, counts)
+    _write_ledger(session, existing, rows)
     counts.removed += _tombstone(session, place, [i for i in intents if isinstance(i, Tombstone)], existing)
     touched = stored.threads
     decided = attach_threads(session, touched, place.now)
-    _reasons(session, place, decided, [*stored.ids.values()])
+    _reasons(session, decided)
+    sharing.refresh(session, _communications(rows))
     if stored.ids:
         outbox.emit(session, "communication.stored", {"ids": sorted(stored.ids.values())}, now=place.now)
     return counts
+
+
+def _communications(rows: Mapping[str, dict[str, Any]]) -> set[int]:
+    """Every item this batch stored or saw: who may see it is settled from all its sightings."""
+    return {row["communication_id"] for row in rows.values() if row["communication_id"]}
 
 
 def _ledger_rows(session: Session, place: Place, intents: Sequence[Intent]) -> dict[str, Any]:
@@ -152,14 +158,13 @@ def sight(session: Session, place: Place, sighted: Mapping[int, Upsert | None]) 
         query = select(Sighting.communication_id, Sighting.id).where(
             Sighting.account_id == place.account.id, Sighting.communication_id.in_(ids[start : start + 500])
         )
-        known.update({c: i for c, i in session.execute(query).tuples()})
-    tier = sighting_tier(place.account, place.stream)
+        known.update(dict(session.execute(query).tuples()))
     fresh = [
         {
             "communication_id": communication_id,
             "account_id": place.account.id,
             "owner_id": place.account.owner_id,
-            "tier": tier,
+            "tier": "private",
             "sharing": None,
             "seen": bool(upsert and SEEN in {f.lower().lstrip("\\") for f in upsert.flags}),
             "provider_thread": (upsert.thread_id or None) if upsert else None,
@@ -222,18 +227,15 @@ def _other_row(
 
 
 def retry_at(now: datetime, attempts: int) -> datetime | None:
-    """When a quarantined item is tried again: after 10 minutes, 1 hour, 1 day; then only when a person asks."""
-    from datetime import timedelta
-
-    delays = (timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
-    return now + delays[attempts - 1] if attempts <= len(delays) else None
+    """When a quarantined item is tried again; None: only when a person asks."""
+    return now + RETRIES[attempts - 1] if attempts <= len(RETRIES) else None
 
 
 _STABLE = ("state", "reason", "communication_id", "flags", "labels", "generation", "missing_since")
 
 
 def _write_ledger(
-    session: Session, place: Place, existing: Mapping[str, Any], rows: Mapping[str, dict[str, Any]]
+    session: Session, existing: Mapping[str, Any], rows: Mapping[str, dict[str, Any]]
 ) -> None:
     """Insert new rows; rewrite those that changed; leave the others alone, so that a repeated pass changes nothing."""
     fresh = [row for remote_id, row in rows.items() if remote_id not in existing]
@@ -276,16 +278,12 @@ def _tombstone(session: Session, place: Place, tombstones: Sequence[Tombstone], 
     return len(ids)
 
 
-def _reasons(session: Session, place: Place, ignored: Mapping[int, str | None], fresh: Sequence[int]) -> None:
+def _reasons(session: Session, decided: Mapping[int, str | None]) -> None:
     """The ledger says of an item in the log why it is nobody's question: bulk, automatic, internal."""
-    if not ignored:
-        return
     by_reason: dict[str | None, list[int]] = {}
-    for communication_id, because in ignored.items():
+    for communication_id, because in decided.items():
         by_reason.setdefault(because, []).append(communication_id)
     for because, ids in by_reason.items():
-        if because is None and not set(ids) - set(fresh):
-            continue
         for start in range(0, len(ids), 500):
             session.execute(
                 update(_ledger)
@@ -295,9 +293,7 @@ def _reasons(session: Session, place: Place, ignored: Mapping[int, str | None], 
             )
 
 
-def _count(
-    intents: Sequence[Intent], existing: Mapping[str, Any], rows: Mapping[str, dict[str, Any]], counts: Counts
-) -> None:
+def _count(existing: Mapping[str, Any], rows: Mapping[str, dict[str, Any]], counts: Counts) -> None:
     for remote_id, row in rows.items():
         before = existing.get(remote_id)
         state = row["state"]

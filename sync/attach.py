@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from crm.correspondence import thread_key
 from crm.directory import load
-from matching.decide import decide_thread
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -28,7 +28,9 @@ from crm.models import (
     Sighting,
     Suggestion,
 )
+from matching.decide import decide_thread
 from matching.types import Candidate, Decision, Item, Mark, Party, Status
+from sync.items import list_host
 from sync.policy import rules as rules_in_force
 
 CHUNK = 400
@@ -92,26 +94,29 @@ def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterable[Sequence[Any]]:
 
 
 def _waiting(session: Session, threads: Collection[int]) -> set[int]:
-    """Other threads whose unknown people also appear here: a second mail, or our answer, makes them a question."""
-    unknown: set[str] = set()
+    """Threads that left a stranger alone, where the same stranger is in another thread too: their second mail, or our
+    answer there, makes them a question here."""
+    seen_in: dict[str, set[int]] = defaultdict(set)
     for chunk in chunks(sorted(threads)):
-        query = (
-            select(Participant.canonical)
-            .join(Communication, Communication.id == Participant.communication_id)
-            .where(Communication.thread_id.in_(chunk), Communication.status.in_(("unmatched", "review", "linked")))
-            .where(Participant.own.is_(False), Participant.canonical != "")
-        )
-        unknown.update(session.scalars(query))
-    found: set[int] = set()
-    for chunk in chunks(sorted(unknown)):
-        query2 = (
-            select(Communication.thread_id)
-            .join(Participant, Participant.communication_id == Communication.id)
-            .where(Participant.canonical.in_(chunk), Communication.status == "unmatched")
-            .distinct()
-        )
-        found.update(t for t in session.scalars(query2) if t is not None)
-    return found - set(threads)
+        query = _strangers().where(Communication.thread_id.in_(chunk), Communication.status != "ignored")
+        for address, thread in session.execute(query).tuples():
+            seen_in[address].add(thread)
+    silent: dict[str, set[int]] = defaultdict(set)
+    for addresses in chunks(sorted(seen_in)):
+        query = _strangers().where(Participant.canonical.in_(addresses), Communication.status == "unmatched")
+        for address, thread in session.execute(query).tuples():
+            silent[address].add(thread)
+    return {t for address, found in silent.items() if len(found | seen_in[address]) > 1 for t in found}
+
+
+def _strangers() -> Any:
+    """Pairs of counterparty address and thread."""
+    return (
+        select(Participant.canonical, Communication.thread_id)
+        .join(Communication, Communication.id == Participant.communication_id)
+        .where(Participant.own.is_(False), Participant.canonical != "", Communication.thread_id.is_not(None))
+        .distinct()
+    )
 
 
 _COLUMNS = (
@@ -162,6 +167,7 @@ def _load(session: Session, column: Any, values: Sequence[Any]) -> Loaded:
 def _item(row: Any, parties: Sequence[Party], mailboxes: Iterable[str]) -> Item:
     """An Item as it was when it arrived; the counterpart of ``sync.store.participants``."""
     marks = frozenset(Mark(mark) for mark in row.marks)
+    headers = row.headers or {}
     return Item(
         id=row.id,
         kind=row.kind,
@@ -174,12 +180,13 @@ def _item(row: Any, parties: Sequence[Party], mailboxes: Iterable[str]) -> Item:
         if row.ical_uid
         else f"i{row.id}",
         message_id=row.message_id or "",
-        parents=tuple((row.headers or {}).get("parents", ())),
+        parents=tuple(headers.get("parents", ())),
         ical_uid=row.ical_uid or "",
         marks=marks | {Mark.CANCELLED} if row.cancelled else marks,
         mailboxes=tuple(sorted(mailboxes)),
         body=(row.text or "")[:BODY_LIMIT],
         signature=row.signature or "",
+        list_host=list_host(headers),
     )
 
 
@@ -252,7 +259,7 @@ def _reconcile(
 
 def _by_communication(session: Session, model: Any, ids: Sequence[int]) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = defaultdict(list)
-    columns = [c for c in model.__table__.columns]
+    columns = list(model.__table__.columns)
     for chunk in chunks(ids):
         for row in session.execute(select(*columns).where(model.communication_id.in_(chunk)).order_by(model.id)):
             found[row.communication_id].append(row)

@@ -20,6 +20,8 @@ from sync import hosts, known
 from sync.limits import Limits
 from sync.service import Service
 
+UNSAVED = 0
+"""The id of an account that is only being tested."""
 MAIN = "main"
 CALDAV = "caldav"
 
@@ -43,10 +45,13 @@ def parts_of(account: Account) -> list[Part]:
 def open_part(service: Service, account: Account, part: Part, limits: Limits, usage: Usage | None = None) -> Connector:
     """Connect. Raises ConnectorError, also for a host that may not be connected. ``account`` may be detached."""
     hosts.check(account.config, allow_private=service.settings.allow_private_hosts)
-    return provider(part.provider).open(_context(service, account, part, limits, usage or Usage()))
+    return provider(part.provider).open(context_of(service, account, part, limits, usage))
 
 
-def _context(service: Service, account: Account, part: Part, limits: Limits, usage: Usage) -> Context:
+def context_of(
+    service: Service, account: Account, part: Part, limits: Limits, usage: Usage | None = None
+) -> Context:
+    """What a provider is given for this account; asks nobody anything yet."""
     secrets = _Secrets(service, account.id, account.secret_version)
     return Context(
         now=service.now,
@@ -58,7 +63,7 @@ def _context(service: Service, account: Account, part: Part, limits: Limits, usa
         memory=dict(account.memory.get(part.name, {})),
         remember=_Memory(service, account.id, part.name).remember,
         settings=service.settings.for_connectors(),
-        usage=usage,
+        usage=usage or Usage(),
         known=_Known(service, account.id, part.name).ask,
     )
 
@@ -72,6 +77,8 @@ class _Secrets:
     version: int
 
     def read(self) -> str:
+        if self.service.untested is not None:
+            return self.service.untested
         with self.service.db.reading() as session:
             row = session.get_one(Account, self.account_id)
             sealed, self.version = row.secret, row.secret_version
@@ -86,6 +93,9 @@ class _Secrets:
             ) from error
 
     def save(self, secret: str) -> bool:
+        if self.service.untested is not None:
+            self.service.untested = secret
+            return True
         sealed = self.service.vault.seal(secret, context=f"account:{self.account_id}")
         with self.service.db.transaction() as session:
             result = session.execute(
@@ -108,6 +118,8 @@ class _Memory:
     part: str
 
     def remember(self, key: str, value: Any) -> None:
+        if self.account_id == UNSAVED:
+            return
         with self.service.db.transaction() as session:
             row = session.get_one(Account, self.account_id)
             facts = dict(row.memory.get(self.part, {}))

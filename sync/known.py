@@ -60,7 +60,7 @@ def _senders(session: Session, ids: Sequence[int]) -> dict[int, str]:
             .where(Participant.communication_id.in_(chunk), Participant.role == "from")
             .order_by(Participant.position.desc())
         )
-        found.update({c: address for c, address in session.execute(query).tuples()})
+        found.update(dict(session.execute(query).tuples()))
     return found
 
 
@@ -111,7 +111,7 @@ def note_attempt(session: Session, account: Account, stream: Stream, upsert: Ups
                 flags=[],
                 labels=[],
                 size=upsert.size,
-            )  # fmt: skip
+            )
         )
         return 1
     session.execute(update(Ledger).where(*where).values(attempts=attempts + 1))

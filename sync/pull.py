@@ -171,7 +171,7 @@ class _Puller:
         return True
 
     def _batch(self, batch: Batch, moves_cursor: bool) -> None:
-        upserts, entries = split(batch.changes)
+        upserts, _entries = split(batch.changes)
         arrivals = self._parse(upserts)
         ordered = _in_order(batch.changes, arrivals)
         if self.careful:

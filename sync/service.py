@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from crm.database import Database
@@ -20,19 +20,25 @@ def wall_clock() -> datetime:
 
 @dataclass(slots=True)
 class Service:
-    """One per process. ``stopping`` is set on SIGTERM; long waits end early then. ``sleep`` is bounded by it."""
+    """One per process. ``stopping`` is set on SIGTERM; long waits end early then. ``untested`` is a secret
+    that is tried before it is stored (``trying``)."""
 
     settings: Settings
     db: Database
     vault: Vault
     now: Callable[[], datetime] = wall_clock
     stopping: threading.Event = field(default_factory=threading.Event)
+    untested: str | None = None
 
     @classmethod
     def build(cls, settings: Settings, *, now: Callable[[], datetime] = wall_clock) -> Service:
         """Connect nothing yet; the engine opens its first connection when used."""
         database = Database(settings.database_url, internal_domains=settings.internal_domains)
         return cls(settings, database, Vault(settings.secret_keys), now)
+
+    def trying(self, secret: str) -> Service:
+        """The same service, for testing a connection whose secret no row holds yet."""
+        return replace(self, untested=secret)
 
     def sleep(self, seconds: float) -> None:
         """Wait, or return early when the process is asked to stop."""

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from connectors.types import Envelope
 from crm import search
 from crm.models import Account, Communication, CommunicationBody, Participant
+from matching.addresses import family
 from matching.types import Item
 from sync import thread_rows
 from sync.arrive import Arrival, occurred_at
@@ -44,7 +45,7 @@ def insert_mails(session: Session, account: Account, inserts: Sequence[Insert], 
         items.append(item)
         rows.append(_communication(intent, item, thread_id, now))
     ids = list(session.scalars(insert(Communication).returning(Communication.id, sort_by_parameter_order=True), rows))
-    _bodies(session, inserts, ids)
+    _bodies(session, inserts, items, ids)
     session.execute(
         insert(Participant), [row for i, item in zip(ids, items, strict=True) for row in participants(i, item)]
     )
@@ -119,9 +120,9 @@ def _zone(offset: int | None) -> str | None:
     return f"{sign}{abs(offset) // 60:02d}:{abs(offset) % 60:02d}"
 
 
-def _bodies(session: Session, inserts: Sequence[Insert], ids: Sequence[int]) -> None:
+def _bodies(session: Session, inserts: Sequence[Insert], items: Sequence[Item], ids: Sequence[int]) -> None:
     rows = []
-    for intent, communication_id in zip(inserts, ids, strict=True):
+    for intent, item, communication_id in zip(inserts, items, ids, strict=True):
         envelope = _envelope(intent.arrival)
         rows.append(
             {
@@ -130,7 +131,7 @@ def _bodies(session: Session, inserts: Sequence[Insert], ids: Sequence[int]) -> 
                 "quoted": envelope.quoted,
                 "signature": envelope.signature,
                 "html": envelope.html,
-                "headers": dict(envelope.headers) | {"parents": list(envelope.in_reply_to + envelope.references)},
+                "headers": dict(envelope.headers) | {"parents": list(item.parents)},
             }
         )
     session.execute(insert(CommunicationBody), rows)
@@ -146,6 +147,7 @@ def participants(communication_id: int, item: Item, responses: Mapping[str, str]
             "role": party.role,
             "raw": party.address,
             "canonical": party.address,
+            "family": family(party.address) if party.address else "",
             "domain": party.address.rpartition("@")[2],
             "name": party.name,
             "response": told.get(party.address or party.name),

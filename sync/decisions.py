@@ -1,0 +1,405 @@
+"""What people decide about items, as verbs: attach, create, detach, ignore, choose a deal, snooze, assign, undo.
+
+Every verb writes one ``Decision`` row with an inverse that restores the former state exactly, changes rulings and pins,
+and re-evaluates what it can touch in the same transaction. Every verb takes the viewer and refuses items they do not own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from crm import audit, contacts
+from crm.errors import NotFound, Refused
+from crm.models import Communication, Decision, Link, Question, ReviewState, Ruling
+from crm.privacy import Viewer, owned, visible
+from crm.vault import Vault
+from matching.addresses import canonical
+from sync.attach import attach_items, chunks
+from sync.rematch import Touched, decide, scope_of
+
+SCOPES = ("item", "address", "domain", "thread")
+VERDICTS = {"ignore", "not_a_contact", "private", "never_log"}
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionResult:
+    """``says`` is the sentence of the toast; ``items`` how many items changed their links."""
+
+    decision_id: int
+    says: str
+    items: int
+
+
+@dataclass(slots=True)
+class _Journal:
+    """What a verb changed, so that undo can put it back."""
+
+    links_before: list[dict[str, Any]] = field(default_factory=list)
+    links_made: list[list[Any]] = field(default_factory=list)
+    rulings_made: list[int] = field(default_factory=list)
+    rulings_ended: list[int] = field(default_factory=list)
+    contacts_made: list[int] = field(default_factory=list)
+    companies_made: list[int] = field(default_factory=list)
+    addresses_made: list[list[Any]] = field(default_factory=list)
+    states_before: list[dict[str, Any]] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``Decision.inverse``."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def items_of_group(session: Session, viewer: Viewer, group_key: str) -> list[int]:
+    """The items whose open questions carry this key and that the viewer owns, newest first."""
+    query = (
+        select(Communication.id)
+        .join(Question, Question.communication_id == Communication.id)
+        .where(Question.group_key == group_key, owned(viewer))
+        .order_by(Communication.occurred_at.desc())
+        .distinct()
+        .add_columns(Communication.occurred_at)
+    )
+    return [row.id for row in session.execute(query)]
+
+
+def _may(session: Session, viewer: Viewer, ids: Sequence[int]) -> list[int]:
+    """Only items the viewer may see; raises NotFound when none is left, so that a foreign id tells nothing."""
+    found: list[int] = []
+    for chunk in chunks(list(ids)):
+        found.extend(session.scalars(select(Communication.id).where(Communication.id.in_(chunk), visible(viewer))))
+    if not found:
+        raise NotFound("item")
+    return found
+
+
+def attach(
+    session: Session, viewer: Viewer, ids: Sequence[int], target: tuple[str, int], *, scope: str = "item", value: str = "",
+    now: datetime,
+) -> DecisionResult:  # fmt: skip
+    """Attach items to a contact, company or deal. With scope address or domain (``value``) a ruling keeps it so for the
+    future and the past; with thread for the whole conversation; with item these only."""
+    ids, journal = _may(session, viewer, ids), _Journal()
+    kind, target_id = target
+    if scope == "item":
+        _pin(session, ids, kind, target_id, journal, now)
+    else:
+        verdict = "deal" if kind == "deal" else "attach"
+        _rule(session, viewer, scope, value, verdict, journal, now, target=target)
+    return _finish(session, viewer, "attach", scope, value, ids, journal, now, {"target": [kind, target_id]})
+
+
+def create_and_attach(
+    session: Session, viewer: Viewer, ids: Sequence[int], *, name: str, address: str, company_id: int | None = None,
+    company_name: str = "", lifecycle: str = "lead", title: str | None = None, phones: Sequence[str] = (), now: datetime,
+) -> DecisionResult:  # fmt: skip
+    """Make a contact with this address and let matching attach everything that is theirs. The company is the given one,
+    or a new one of this name."""
+    ids, journal = _may(session, viewer, ids), _Journal()
+    if company_id is None and company_name:
+        company_id = _company(session, viewer, company_name, address, journal, now)
+    contact = contacts.create(
+        session, name=name, emails=[address], phones=list(phones), title=title, company_id=company_id,
+        lifecycle=lifecycle, owner_id=viewer.user_id, source="review", actor_id=viewer.user_id, now=now,
+    )  # fmt: skip
+    journal.contacts_made.append(contact.id)
+    return _finish(session, viewer, "create", "address", canonical(address), ids, journal, now, {"contact": contact.id})
+
+
+def _company(
+    session: Session, viewer: Viewer, name: str, address: str, journal: _Journal, now: datetime
+) -> int:
+    from crm import companies
+    from matching.domains import shared_kind
+
+    domain = canonical(address).rpartition("@")[2]
+    domains = [] if not domain or shared_kind(domain) else [domain]
+    company = companies.create(session, name=name, domains=domains, actor_id=viewer.user_id, now=now)
+    journal.companies_made.append(company.id)
+    return company.id
+
+
+def add_address(
+    session: Session, viewer: Viewer, ids: Sequence[int], contact_id: int, address: str, *, now: datetime
+) -> DecisionResult:
+    """The address is this known contact's from now on: a new address of theirs."""
+    ids, journal = _may(session, viewer, ids), _Journal()
+    contacts.add_address(session, contact_id, address, actor_id=viewer.user_id, now=now)
+    journal.addresses_made.append([contact_id, canonical(address)])
+    return _finish(session, viewer, "attach", "address", canonical(address), ids, journal, now, {"contact": contact_id})
+
+
+def detach(
+    session: Session, viewer: Viewer, ids: Sequence[int], target: tuple[str, int], *, scope: str = "item", value: str = "",
+    now: datetime,
+) -> DecisionResult:  # fmt: skip
+    """Take items off a record, for good: a tombstone survives every rematch. With scope address: never for this address."""
+    ids, journal = _may(session, viewer, ids), _Journal()
+    if scope == "item":
+        _tombstone(session, ids, target, journal, now)
+    else:
+        _rule(session, viewer, scope, value, "detach", journal, now, target=target)
+    return _finish(session, viewer, "detach", scope, value, ids, journal, now, {"target": list(target)})
+
+
+def ignore(
+    session: Session, viewer: Viewer, ids: Sequence[int], *, scope: str, value: str, verdict: str = "not_a_contact",
+    now: datetime,
+) -> DecisionResult:  # fmt: skip
+    """No question any more: for this address, this domain, or (scope item) for these items' threads only."""
+    if verdict not in VERDICTS:
+        raise Refused(f"There is no answer called {verdict}.")
+    ids, journal = _may(session, viewer, ids), _Journal()
+    if scope in ("item", "thread"):
+        for thread in _threads(session, ids):
+            _rule(session, viewer, "thread", f"t{thread}", verdict, journal, now)
+    else:
+        _rule(session, viewer, scope, value, verdict, journal, now)
+    return _finish(session, viewer, verdict, scope, value, ids, journal, now, {})
+
+
+def snooze(session: Session, viewer: Viewer, group_key: str, until: datetime | None, *, now: datetime) -> DecisionResult:
+    """Hide a group from the viewer's queue until then (None: show it again)."""
+    return _state(session, viewer, group_key, {"snoozed_until": until}, "snooze", now)
+
+
+def assign(session: Session, viewer: Viewer, group_key: str, assignee_id: int | None, *, now: datetime) -> DecisionResult:
+    """Hand a group to a teammate."""
+    return _state(session, viewer, group_key, {"assignee_id": assignee_id}, "assign", now)
+
+
+def _state(
+    session: Session, viewer: Viewer, group_key: str, values: dict[str, Any], kind: str, now: datetime
+) -> DecisionResult:
+    journal = _Journal()
+    row = session.scalar(
+        select(ReviewState).where(ReviewState.group_key == group_key, ReviewState.user_id == viewer.user_id)
+    )
+    if row is None:
+        row = ReviewState(group_key=group_key, user_id=viewer.user_id)
+        session.add(row)
+    until = row.snoozed_until.isoformat() if row.snoozed_until else None
+    journal.states_before.append({"group_key": group_key, "snoozed_until": until, "assignee_id": row.assignee_id})
+    for name, value in values.items():
+        setattr(row, name, value)
+    return _finish(session, viewer, kind, "group", group_key, [], journal, now, {})
+
+
+def _pin(
+    session: Session, ids: Sequence[int], kind: str, target_id: int, journal: _Journal, now: datetime
+) -> None:
+    """A person's link: pinned, and it takes a former tombstone's place."""
+    _remember(session, ids, kind, target_id, journal)
+    _drop(session, ids, kind, target_id)
+    says = [{"signal": "decided", "weight": 1.0, "says": f"you, {now:%-d %B}"}]
+    rows = [_link(i, kind, target_id, says, now) | {"pinned": True} for i in ids]
+    session.execute(insert(Link), rows)
+
+
+def _tombstone(
+    session: Session, ids: Sequence[int], target: tuple[str, int], journal: _Journal, now: datetime
+) -> None:
+    _remember(session, ids, *target, journal)
+    _drop(session, ids, *target)
+    says = [{"signal": "decided", "weight": 0.0, "says": f"taken off by a person, {now:%-d %B}"}]
+    session.execute(insert(Link), [_link(i, *target, says, now) | {"tombstoned": True} for i in ids])
+
+
+def _link(communication_id: int, kind: str, target_id: int, says: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+    return {
+        "communication_id": communication_id, "target_kind": kind, "target_id": target_id, "method": "decided",
+        "score": 1.0, "evidence": says, "pinned": False, "tombstoned": False, "created_at": now,
+    }  # fmt: skip
+
+
+_LINK = (
+    "communication_id", "target_kind", "target_id", "method", "score", "evidence", "pinned", "tombstoned", "created_at",
+)  # fmt: skip
+
+
+def _remember(session: Session, ids: Sequence[int], kind: str, target_id: int, journal: _Journal) -> None:
+    """Keep the rows about to be replaced; note which will be new."""
+    for chunk in chunks(list(ids)):
+        query = select(Link).where(
+            Link.communication_id.in_(chunk), Link.target_kind == kind, Link.target_id == target_id
+        )
+        for row in session.scalars(query):
+            values = {name: getattr(row, name) for name in _LINK}
+            journal.links_before.append(values | {"created_at": row.created_at.isoformat()})
+    journal.links_made.extend([i, kind, target_id] for i in ids)
+
+
+def _drop(session: Session, ids: Sequence[int], kind: str, target_id: int) -> None:
+    for chunk in chunks(list(ids)):
+        session.execute(
+            delete(Link).where(Link.communication_id.in_(chunk), Link.target_kind == kind, Link.target_id == target_id)
+        )
+    session.expire_all()
+
+
+def _rule(
+    session: Session, viewer: Viewer, scope: str, value: str, verdict: str, journal: _Journal, now: datetime,
+    target: tuple[str, int] | None = None,
+) -> None:  # fmt: skip
+    """A standing ruling; one that said otherwise of the same thing ends."""
+    if scope not in SCOPES or not value:
+        raise Refused("Say what the answer is for: this address, this domain, or this thread.")
+    same = select(Ruling).where(Ruling.scope == scope, Ruling.value == value, Ruling.active.is_(True))
+    for old in session.scalars(same.where(Ruling.verdict != "sharing")):
+        if (old.verdict == verdict and old.target_kind == (target[0] if target else None)) or verdict in VERDICTS:
+            old.active = False
+            journal.rulings_ended.append(old.id)
+    rule = Ruling(
+        scope=scope, value=value, verdict=verdict, target_kind=target[0] if target else None,
+        target_id=target[1] if target else None, created_at=now, active=True, hits=0,
+        user_id=viewer.user_id if verdict in ("ignore", "private") else None,
+    )  # fmt: skip
+    session.add(rule)
+    session.flush()
+    journal.rulings_made.append(rule.id)
+
+
+def _threads(session: Session, ids: Sequence[int]) -> set[int]:
+    found: set[int] = set()
+    for chunk in chunks(list(ids)):
+        query = select(Communication.thread_id).where(Communication.id.in_(chunk))
+        found.update(t for t in session.scalars(query) if t is not None)
+    return found
+
+
+def _finish(
+    session: Session, viewer: Viewer, kind: str, scope: str, value: str, ids: Sequence[int], journal: _Journal,
+    now: datetime, payload: dict[str, Any],
+) -> DecisionResult:  # fmt: skip
+    """Re-evaluate, record, and say what happened."""
+    session.flush()
+    changed = _reevaluate(session, scope, value, ids, journal, now)
+    journal.items = list(ids)
+    says = _sentence(kind, scope, value, changed or len(ids))
+    decision = Decision(
+        at=now, actor_id=viewer.user_id, kind=kind, scope=scope, subject=value, says=says, payload=payload,
+        inverse=journal.as_json(), items=changed or len(ids),
+    )  # fmt: skip
+    session.add(decision)
+    session.flush()
+    if journal.rulings_made:
+        session.execute(
+            update(Ruling).where(Ruling.id.in_(journal.rulings_made)).values(decision_id=decision.id)
+        )
+    audit.record(
+        session, actor_id=viewer.user_id, action=f"review.{kind}", subject_kind="decision", subject_id=decision.id, now=now
+    )  # fmt: skip
+    return DecisionResult(decision.id, says, decision.items)
+
+
+def _reevaluate(
+    session: Session, scope: str, value: str, ids: Sequence[int], journal: _Journal, now: datetime
+) -> int:
+    """Decide again what the decision can touch: these items, and all of an address, domain or thread."""
+    touched = Touched(contacts=set(journal.contacts_made), companies=set(journal.companies_made))
+    touched.contacts.update(int(c) for c, _ in journal.addresses_made)
+    if scope == "address" and value:
+        touched.addresses.add(value)
+    elif scope == "domain" and value:
+        touched.domains.add(value)
+    elif scope == "thread" and value:
+        touched.threads.add(int(value.removeprefix("t")))
+    changed = 0
+    for threads, series in scope_of(session, touched).batches():
+        change = decide(session, threads, series, now, dry_run=False)
+        changed += change.attached + change.moved + change.detached
+    if ids:
+        change = attach_items(session, ids, now)
+        changed += change.attached + change.moved + change.detached
+    return changed
+
+
+def _sentence(kind: str, scope: str, value: str, items: int) -> str:
+    what = f"{items} item{'' if items == 1 else 's'}"
+    whom = f" of {value}" if scope in ("address", "domain") and value else ""
+    return {
+        "attach": f"Attached {what}{whom}",
+        "create": f"Created the contact and attached {what}",
+        "detach": f"Took {what}{whom} off",
+        "not_a_contact": f"{value or 'This thread'} is not a contact; {what} settled",
+        "ignore": f"Ignoring {value or 'this thread'}; {what} settled",
+        "private": f"{what} kept private",
+        "never_log": f"{value} is never logged",
+        "snooze": "Snoozed",
+        "assign": "Assigned",
+    }.get(kind, f"Decided {what}")
+
+
+def preview(session: Session, viewer: Viewer, ids: Sequence[int], *, address: str = "", domain: str = "") -> dict[str, int]:
+    """How many items an answer would reach: these, the address, the domain."""
+    from sync.rematch import _conditions
+
+    counts = {"these": len(ids)}
+    for name, touched in (("address", Touched(addresses={address})), ("domain", Touched(domains={domain}))):
+        if not (address if name == "address" else domain):
+            continue
+        found: set[int] = set()
+        for condition in _conditions(touched):
+            from crm.models import Participant
+
+            query = select(Participant.communication_id).where(condition).distinct()
+            found.update(session.scalars(query.join(Communication, Communication.id == Participant.communication_id).where(visible(viewer))))
+        counts[name] = len(found)
+    return counts
+
+
+def undo(session: Session, viewer: Viewer, decision_id: int, *, vault: Vault, now: datetime) -> DecisionResult:
+    """Take a decision back: rulings, pins, contacts and states as they were, and everything decided again."""
+    decision = session.get(Decision, decision_id)
+    if decision is None or (decision.actor_id != viewer.user_id and viewer.role != "admin"):
+        raise NotFound("decision")
+    if decision.undone_at is not None:
+        raise Refused("This was taken back already.")
+    journal = decision.inverse
+    _restore(session, journal, viewer, vault, now)
+    decision.undone_at, decision.undone_by = now, viewer.user_id
+    session.flush()
+    again = _Journal(contacts_made=journal["contacts_made"], companies_made=journal["companies_made"])
+    again.addresses_made = journal["addresses_made"]
+    items = [i for i in journal["items"] if session.get(Communication, i) is not None]
+    changed = _reevaluate(session, decision.scope, decision.subject, items, again, now)
+    audit.record(
+        session, actor_id=viewer.user_id, action="review.undo", subject_kind="decision", subject_id=decision_id, now=now
+    )  # fmt: skip
+    return DecisionResult(decision_id, f"Taken back: {decision.says}", changed or len(items))
+
+
+def _restore(session: Session, journal: dict[str, Any], viewer: Viewer, vault: Vault, now: datetime) -> None:
+    for communication_id, kind, target_id in journal["links_made"]:
+        _drop(session, [communication_id], kind, target_id)
+    rows = [row | {"created_at": datetime.fromisoformat(row["created_at"])} for row in journal["links_before"]]
+    if rows:
+        session.execute(insert(Link), rows)
+    if journal["rulings_made"]:
+        session.execute(update(Ruling).where(Ruling.id.in_(journal["rulings_made"])).values(active=False))
+    if journal["rulings_ended"]:
+        session.execute(update(Ruling).where(Ruling.id.in_(journal["rulings_ended"])).values(active=True))
+    for contact_id, address in journal["addresses_made"]:
+        contacts.remove_address(session, contact_id, address, actor_id=viewer.user_id, now=now)
+    for contact_id in journal["contacts_made"]:
+        contacts.delete(session, contact_id, vault=vault, actor_id=viewer.user_id, now=now, recreate=True)
+    _restore_companies(session, journal["companies_made"], viewer, now)
+    for state in journal["states_before"]:
+        until = datetime.fromisoformat(state["snoozed_until"]) if state["snoozed_until"] else None
+        session.execute(
+            update(ReviewState)
+            .where(ReviewState.group_key == state["group_key"], ReviewState.user_id == viewer.user_id)
+            .values(snoozed_until=until, assignee_id=state["assignee_id"])
+        )
+
+
+def _restore_companies(session: Session, ids: Sequence[int], viewer: Viewer, now: datetime) -> None:
+    from crm import companies
+
+    for company_id in ids:
+        companies.delete(session, company_id, actor_id=viewer.user_id, now=now)

@@ -1,0 +1,317 @@
+"""Meetings: keeps every version of every calendar component, from calendars and from mail, and derives the log's meetings from them.
+
+The state of a meeting is a pure fold over all its versions (RFC 5546), so the order of arrival never matters: an
+invitation by mail and the event in three calendars are one communication per instance. A series becomes one row per
+instance within a window around now; what the rules cannot bound, the expansion's limits do.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from connectors.calendar import Occurrence, Version, expand, merge_versions
+from connectors.types import CalendarEvent
+from crm import search
+from crm.models import Account, Communication, CommunicationBody, EventVersion, Ledger, Link, Participant, Sighting, Stream
+from crm.privacy import tier_of
+from matching.addresses import canonical
+from matching.types import Item
+from sync.arrive import Arrival
+from sync.attach import chunks, decide_and_reconcile, items_of_series
+from sync.event_json import from_json, identity, to_json
+from sync.items import item_from_event
+from sync.store import SNIPPET, participants
+
+BACK = timedelta(days=5 * 366)
+AHEAD = timedelta(days=366)
+NOT_MEETINGS = frozenset({"outOfOffice", "birthday", "focusTime", "workingLocation", "fromGmail"})
+RSVP = frozenset({"REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"})
+BUSY = "Busy"
+
+
+@dataclass(slots=True)
+class Told:
+    """What became of one remote item: its ledger state and reason, and the communications of its series."""
+
+    state: str
+    reason: str | None
+    uid: str | None
+    communications: list[int] = field(default_factory=list)
+
+    @property
+    def communication_id(self) -> int | None:
+        """The first of them, for the ledger row."""
+        return min(self.communications) if self.communications else None
+
+
+def store(
+    session: Session, account: Account, stream: Stream, arrivals: Sequence[Arrival], now: datetime
+) -> dict[str, Told]:
+    """Keep the versions these items bring, then rebuild the meetings they are about. Keyed by remote id."""
+    told: dict[str, Told] = {}
+    uids: set[str] = set()
+    for arrival in arrivals:
+        events = arrival.events if arrival.events is not None else arrival.invites
+        told[arrival.upsert.remote_id] = _told(arrival, events)
+        kept = [e for e in events if e.kind not in NOT_MEETINGS and e.uid]
+        uids |= _keep(session, account, stream, arrival, kept, now)
+    built = rebuild(session, uids, now)
+    for outcome in told.values():
+        outcome.communications = built.get(outcome.uid or "", [])
+    return told
+
+
+def _told(arrival: Arrival, events: Sequence[CalendarEvent]) -> Told:
+    uid = next((e.uid for e in events if e.uid), None)
+    if arrival.events is None:
+        return Told("stored", "invitation", uid)
+    if not events or all(e.kind in NOT_MEETINGS for e in events):
+        return Told("skipped", "not_a_meeting", uid)
+    private = all(e.classification in ("private", "confidential") for e in events)
+    return Told("stored", "private" if private else None, uid)
+
+
+def _keep(
+    session: Session, account: Account, stream: Stream, arrival: Arrival, events: Sequence[CalendarEvent], now: datetime
+) -> set[str]:
+    """Write the versions of one remote item; components a complete object no longer has are withdrawn."""
+    upsert, envelope = arrival.upsert, arrival.envelope
+    by_mail = arrival.events is None
+    source = f"m:{envelope.message_id or upsert.remote_id}" if by_mail and envelope else f"c:{stream.id}:{upsert.remote_id}"
+    known = {(row.uid, row.recurrence_id): row for row in session.scalars(select(EventVersion).where(EventVersion.source == source))}
+    uids = {uid for uid, _ in known}
+    for event in events:
+        key = (event.uid, identity(event.recurrence_id))
+        row = known.pop(key, None)
+        if row is None:
+            row = EventVersion(source=source, uid=key[0], recurrence_id=key[1], account_id=account.id, remote_id=upsert.remote_id)
+            session.add(row)
+        row.stream_id = None if by_mail else stream.id
+        row.via = "mail" if by_mail else "calendar"
+        row.sender = canonical(envelope.from_[0].address) if by_mail and envelope and envelope.from_ else ""
+        row.message_id = (envelope.message_id or None) if by_mail and envelope else None
+        row.payload, row.removed_at = to_json(event), None
+        row.received_at = upsert.received_at or (envelope.date if envelope and envelope.date else now)
+        uids.add(event.uid)
+    if arrival.complete and not by_mail:
+        for row in known.values():
+            row.removed_at = row.removed_at or now
+    session.flush()
+    return uids
+
+
+def withdraw(session: Session, stream: Stream, remote_ids: Collection[str], now: datetime) -> None:
+    """Calendar objects left their calendar: their versions no longer count."""
+    if stream.kind != "calendar":
+        return
+    uids: set[str] = set()
+    for chunk in chunks(sorted(remote_ids)):
+        query = select(EventVersion).where(
+            EventVersion.stream_id == stream.id, EventVersion.remote_id.in_(chunk), EventVersion.removed_at.is_(None)
+        )
+        for row in session.scalars(query):
+            row.removed_at = now
+            uids.add(row.uid)
+    session.flush()
+    rebuild(session, uids, now)
+
+
+def roll(session: Session, now: datetime, limit: int = 500) -> int:
+    """Move the window of endless series on: rebuild those that were not rebuilt for a day. Returns how many."""
+    stale = (
+        select(EventVersion.uid)
+        .join(Communication, Communication.ical_uid == EventVersion.uid)
+        .where(EventVersion.removed_at.is_(None), Communication.recurrence_id.is_not(None))
+        .group_by(EventVersion.uid)
+        .limit(limit)
+    )
+    uids = set(session.scalars(stale))
+    rebuild(session, uids, now)
+    return len(uids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Instance:
+    """One meeting as it should stand in the log."""
+
+    event: CalendarEvent
+    recurrence_id: str
+    start: datetime
+    end: datetime
+    all_day: bool
+    cancelled: bool
+    private: bool
+
+
+def rebuild(session: Session, uids: Collection[str], now: datetime) -> dict[str, list[int]]:
+    """Make the log's meetings of these UIDs equal to what their versions say. Returns communication ids by UID."""
+    versions = _versions(session, uids)
+    result: dict[str, list[int]] = {}
+    for uid in sorted(uids):
+        rows = versions.get(uid, [])
+        instances = _instances(rows, now)
+        result[uid] = _reconcile(session, uid, rows, instances, now)
+    decide_and_reconcile(session, items_of_series(session, list(uids)), now)
+    return result
+
+
+def _versions(session: Session, uids: Collection[str]) -> dict[str, list[EventVersion]]:
+    found: dict[str, list[EventVersion]] = defaultdict(list)
+    for chunk in chunks(sorted(uids)):
+        for row in session.scalars(select(EventVersion).where(EventVersion.uid.in_(chunk)).order_by(EventVersion.id)):
+            found[row.uid].append(row)
+    return found
+
+
+def _instances(rows: Sequence[EventVersion], now: datetime) -> list[_Instance]:
+    """Fold the versions by component, expand, and say what each instance is. A meeting whose last calendar let it go
+    is cancelled from then on; what was over by then did happen."""
+    live = [r for r in rows if r.removed_at is None]
+    withdrawn = [r.removed_at for r in rows if r.removed_at is not None and r.via == "calendar"]
+    calendars = [r for r in live if r.via == "calendar"]
+    ended = max(withdrawn) if withdrawn and not calendars else None
+    by_key: dict[str, list[Version]] = defaultdict(list)
+    for row in live if ended is None else rows:
+        by_key[row.recurrence_id].append(
+            Version(event=from_json(row.payload), via=row.via, sender=row.sender, received_at=row.received_at)
+        )
+    merged = [state for key in sorted(by_key) if (state := merge_versions(by_key[key])) is not None]
+    if not merged:
+        return []
+    expansion = expand(merged, start=now - BACK, end=now + AHEAD)
+    return [_instance(o, ended) for o in expansion.instances]
+
+
+def _instance(o: Occurrence, ended: datetime | None) -> _Instance:
+    gone = ended is not None and o.start > ended
+    return _Instance(
+        o.event, identity(o.recurrence_id), o.start, o.end, not isinstance(o.event.start, datetime),
+        o.cancelled or gone, o.event.classification in ("private", "confidential"),
+    )  # fmt: skip
+
+
+def _reconcile(
+    session: Session, uid: str, rows: Sequence[EventVersion], instances: Sequence[_Instance], now: datetime
+) -> list[int]:
+    stored = {
+        row.key: row
+        for row in session.scalars(select(Communication).where(Communication.ical_uid == uid, Communication.kind == "meeting"))
+    }
+    origin = min((r for r in rows if r.via == "mail" and r.message_id and r.payload.get("method") not in RSVP),
+                 key=lambda r: (r.received_at, r.message_id or ""), default=None)  # fmt: skip
+    ids: list[int] = []
+    for instance in instances:
+        key = f"e:{uid}|{instance.recurrence_id}"
+        row = stored.pop(key, None)
+        if row is None:
+            row = Communication(key=key, kind="meeting", ical_uid=uid, created_at=now, occurred_at=instance.start)
+            session.add(row)
+        _fill(session, row, instance, origin.message_id if origin else None, now)
+        ids.append(row.id)
+    _drop(session, list(stored.values()), now)
+    _sightings(session, ids, rows, now)
+    return ids
+
+
+def _fill(session: Session, row: Communication, instance: _Instance, message_id: str | None, now: datetime) -> None:
+    """Write what differs: the row, its participants, its body and its search entry."""
+    event = instance.event
+    item = item_from_event(event, id=0, thread="", mailboxes=(), occurred_at=instance.start)
+    description = "" if instance.private else event.description
+    values: dict[str, Any] = {
+        "message_id": message_id,
+        "recurrence_id": instance.recurrence_id or None,
+        "occurred_at": instance.start,
+        "ends_at": instance.end,
+        "all_day": instance.all_day,
+        "zone": event.zone,
+        "subject": BUSY if instance.private else event.summary,
+        "snippet": " ".join(description.split())[:SNIPPET],
+        "cancelled": instance.cancelled,
+        "marks": sorted({*(str(m) for m in item.marks), *(("private",) if instance.private else ())} - {"cancelled"}),
+        "visibility_cap": "metadata" if instance.private else None,
+    }
+    fresh = row.id is None
+    if fresh or any(getattr(row, name) != value for name, value in values.items()):
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.updated_at = now
+    session.flush()
+    changed = _people(session, row.id, item if not instance.private else None, event)
+    body = session.get(CommunicationBody, row.id)
+    text = description + (f"\n\n{event.location}" if event.location and not instance.private else "")
+    if body is None:
+        session.add(CommunicationBody(communication_id=row.id, text=text, headers={}))
+    elif body.text != text:
+        body.text, changed = text, True
+    if fresh or changed:
+        people = " ".join(f"{p.name} {p.address}" for p in item.parties) if not instance.private else ""
+        search.index(session, [(row.id, row.subject, people, text)])
+
+
+def _people(session: Session, communication_id: int, item: Item | None, event: CalendarEvent) -> bool:
+    told = {canonical(a.address) or a.name: a.response for a in event.attendees}
+    wanted = participants(communication_id, item, told) if item is not None else []
+    names = ("position", "role", "canonical", "name", "response", "is_person")
+    query = select(Participant).where(Participant.communication_id == communication_id).order_by(Participant.position)
+    stored = list(session.scalars(query))
+    if [tuple(getattr(p, n) for n in names) for p in stored] == [tuple(w[n] for n in names) for w in wanted]:
+        return False
+    session.execute(delete(Participant).where(Participant.communication_id == communication_id))
+    if wanted:
+        session.execute(insert(Participant), wanted)
+    return True
+
+
+def _drop(session: Session, rows: Iterable[Communication], now: datetime) -> None:
+    """Instances the series no longer has. One that a person attached to something stays, cancelled."""
+    for row in rows:
+        pinned = session.scalar(select(Link.id).where(Link.communication_id == row.id, Link.pinned.is_(True)).limit(1))
+        if pinned is not None:
+            row.cancelled, row.updated_at = True, now
+            continue
+        search.forget(session, [row.id])
+        session.execute(update(Ledger).where(Ledger.communication_id == row.id).values(communication_id=None))
+        session.execute(delete(Link).where(Link.communication_id == row.id))
+        session.delete(row)
+    session.flush()
+
+
+def _sightings(session: Session, ids: Sequence[int], rows: Sequence[EventVersion], now: datetime) -> None:
+    """Every account with a version saw all instances."""
+    accounts = {r.account_id: r.removed_at for r in rows}
+    for r in rows:
+        if r.removed_at is None:
+            accounts[r.account_id] = None
+    owners = dict(session.execute(select(Account.id, Account.owner_id).where(Account.id.in_(list(accounts)))).tuples())
+    tiers = dict(session.execute(select(Account.id, Account.sharing).where(Account.id.in_(list(accounts)))).tuples())
+    known: set[tuple[int, int]] = set()
+    for chunk in chunks(list(ids)):
+        query = select(Sighting.communication_id, Sighting.account_id).where(Sighting.communication_id.in_(chunk))
+        known.update(session.execute(query).tuples())
+    fresh = [
+        {
+            "communication_id": i, "account_id": a, "owner_id": owners[a], "tier": tier_of(tiers[a]).word,
+            "seen": True, "first_seen_at": now, "removed_at": gone,
+        }
+        for i in ids for a, gone in accounts.items() if (i, a) not in known
+    ]  # fmt: skip
+    if fresh:
+        session.execute(insert(Sighting), fresh)
+    for account_id, gone in accounts.items():
+        for chunk in chunks(list(ids)):
+            session.execute(
+                update(Sighting)
+                .where(Sighting.account_id == account_id, Sighting.communication_id.in_(chunk))
+                .where(Sighting.removed_at.is_not(None) if gone is None else Sighting.removed_at.is_(None))
+                .values(removed_at=gone)
+            )
+
+

@@ -1,0 +1,106 @@
+"""Handles outbox rows: what must follow a committed change. At least once; a row is marked only when its work is committed.
+
+``HANDLERS`` is the whole table of events. A handler that fails is tried again with the others unharmed, and shown in health.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from crm.models import Outbox
+from sync import creation, forget, rematch
+from sync.service import Service
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+REREAD_ALL = frozenset(
+    {"internal_domains", "link_threshold", "suggest_threshold", "review_after", "shared_domains", "dropbox_address"}
+)
+
+
+def drain(service: Service, *, limit: int = 500, seconds: float = 3600.0) -> int:
+    """Handle waiting rows, oldest first, within bounds. Returns how many were handled."""
+    over, handled = service.deadline(seconds), 0
+    while handled < limit and not over() and not service.stopping.is_set():
+        with service.db.reading() as session:
+            query = (
+                select(Outbox.id, Outbox.event, Outbox.payload)
+                .where(Outbox.handled_at.is_(None), Outbox.attempts < MAX_ATTEMPTS)
+                .order_by(Outbox.id)
+                .limit(min(100, limit))
+            )
+            rows = [(i, event, payload) for i, event, payload in session.execute(query).tuples()]
+        if not rows:
+            return handled
+        handled += _handle(service, rows, over)
+    return handled
+
+
+def waiting(service: Service) -> int:
+    """Rows not handled yet."""
+    with service.db.reading() as session:
+        return session.scalar(select(func.count()).where(Outbox.handled_at.is_(None))) or 0
+
+
+def _handle(service: Service, rows: list[tuple[int, str, dict[str, Any]]], over: Callable[[], bool]) -> int:
+    """Identity changes are joined, so that an import of a thousand rows decides each thread once."""
+    identity = [row for row in rows if row[1] == "identity.changed"]
+    rest = [row for row in rows if row[1] != "identity.changed"]
+    done = 0
+    if identity:
+        done += _try(service, identity, lambda: _identity(service, [payload for _, _, payload in identity], over))
+    for row in rest:
+        handler = HANDLERS.get(row[1])
+        done += _try(service, [row], (lambda h=handler, p=row[2]: h(service, p, over)) if handler else (lambda: True))
+    return done
+
+
+def _try(service: Service, rows: list[tuple[int, str, dict[str, Any]]], work: Callable[[], bool]) -> int:
+    ids = [row[0] for row in rows]
+    try:
+        if not work():
+            return 0
+    except Exception as error:
+        log.exception("outbox rows %s", ids)
+        with service.db.transaction() as session:
+            values = {"attempts": Outbox.attempts + 1, "error": f"{type(error).__name__}"}
+            session.execute(update(Outbox).where(Outbox.id.in_(ids)).values(values))
+        return 0
+    with service.db.transaction() as session:
+        session.execute(update(Outbox).where(Outbox.id.in_(ids)).values(handled_at=service.now()))
+    return len(ids)
+
+
+def _identity(service: Service, payloads: list[dict[str, Any]], over: Callable[[], bool]) -> bool:
+    """Rematch what a change of identity can touch. False when time ran out: the rows stay and are done again."""
+    with service.db.transaction() as session:
+        scope = rematch.scope_of(session, rematch.Touched.of(payloads))
+    _, rest = rematch.run(service, scope, over=over)
+    return not (rest.threads or rest.series)
+
+
+def _setting(service: Service, payload: dict[str, Any], over: Callable[[], bool]) -> bool:
+    if payload["name"] == "never_log":
+        forget.apply_never_log(service)
+    if payload["name"] in REREAD_ALL or payload["name"] == "never_log":
+        with service.db.transaction() as session:
+            scope = rematch.everything(session)
+        _, rest = rematch.run(service, scope, over=over)
+        return not (rest.threads or rest.series)
+    return True
+
+
+def _stored(service: Service, payload: dict[str, Any], over: Callable[[], bool]) -> bool:
+    creation.consider(service, payload["ids"])
+    return True
+
+
+HANDLERS: dict[str, Callable[[Service, dict[str, Any], Callable[[], bool]], bool]] = {
+    "settings.changed": _setting,
+    "communication.stored": _stored,
+}
