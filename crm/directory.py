@@ -101,7 +101,8 @@ def own_side(session: Session) -> OwnSide:
 
 
 def _people_of_addresses(session: Session, items: Sequence[Item], reached: _Reached) -> set[str]:
-    """Contacts by address family, and by what signatures of unknown senders hold. Returns the addresses that are known."""
+    """Contacts by address family, and by what signatures of unknown senders hold. Returns the addresses that are
+    known."""
     query = select(Address.contact_id, Address.canonical, Address.family)
     rows = _in(session, query, Address.family, {family(a) for a in reached.addresses})
     families = {row.family for row in rows}

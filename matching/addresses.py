@@ -38,12 +38,12 @@ class Sort(StrEnum):
 
 _X500 = re.compile(r"^(?:/o=|imceaex-)|/cn=recipients/", re.IGNORECASE)
 _BOUNCE = re.compile(
-    r"^(?:bounces?|bounced|mailer-daemon|mailerdaemon|return|returns|return-path|rp|verp|prvs|msprvs\d?|srs[01]|btv1)"
-    r"(?:$|[-+=._].*)|^[\w.+-]+-bounces?(?:$|[-+=].*)|^owner-|[-+][^@=]+=[^@=]+\.[a-z]{2,}$"
-    r"|^[0-9a-f]{16}[0-9a-f-]{16,}$"
+    r"^(?:bounces?|bounced)(?:$|[-+=._].*)|^mailer-?daemon$|^(?:verp|prvs|msprvs\d?|srs[01]|btv1)[-+=].*"
+    r"|^(?:returns?|rp)[-+=](?=.*[=\d]{4}).*|^[\w.+-]+-bounces?(?:$|[-+=].*)|^owner-.+"
+    r"|[-+][^@=]+=[^@=]+\.[a-z]{2,}$|^[0-9a-f]{16}[0-9a-f-]{16,}$"
 )
 _RELAY = re.compile(
-    r"^(?:reply|replies|re|inbound|incoming|ticket|case|comment|notification|unsubscribe|u|m)[+]\S{6,}$"
+    r"^(?:reply|replies)[+]\S{6,}$|^(?:inbound|incoming|ticket|case|comment|notification|unsubscribe)[+](?=\S*\d)\S{8,}$"
     r"|^(?:reply|replies)[-_.=](?=\S*\d)[0-9a-z_=.-]{10,}$"
 )
 _ROOM = re.compile(
@@ -106,7 +106,8 @@ def _one_domain(domain: str) -> str:
 
 
 def one_domain(domain: str) -> str:
-    """The one form of a domain (lower case, Unicode labels, no dot at the end, no leading ``@``); "" when it is none."""
+    """The one form of a domain (lower case, Unicode labels, no dot at the end, no leading ``@``); "" when it is
+    none."""
     return _one_domain(domain.strip().removeprefix("@"))
 
 

@@ -1,4 +1,5 @@
-"""How often strangers wrote, were written to, or met us, counted over a set of items. The in-memory equal of ``crm.correspondence``.
+"""How often strangers wrote, were written to, or met us, counted over a set of items. The in-memory equal of
+``crm.correspondence``.
 
 Crowds, and whatever is kept out of review, do not count. Pure.
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from matching.cast import cast
 from matching.decide import added, counted_of
 from matching.directory import Correspondence, Directory
+from matching.ground import group_of
 from matching.memory import Facts
 from matching.rules import Rules
 from matching.screening import reason_to_ignore
@@ -27,6 +29,6 @@ def facts_of(items: Iterable[Item], directory: Directory, rules: Rules) -> Facts
         for address, counted in counted_of(item, parts):
             if not directory.entries(address):
                 total[address] = added(total.get(address, Correspondence()), counted)
-                key = (address, item.thread)
+                key = (address, group_of(item))
                 in_thread[key] = added(in_thread.get(key, Correspondence()), counted)
     return Facts(total, in_thread)

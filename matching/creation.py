@@ -1,6 +1,7 @@
 """Whether a stranger becomes a contact, and with which particulars. Pure policy: it proposes, the caller writes.
 
-Particulars are suggestions with their source (header, signature, domain), never taken for facts. Vetoes beat every policy.
+Particulars are suggestions with their source (header, signature, domain), never taken for facts. Vetoes beat every
+policy.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from matching.types import Item, Mark
 
 
 class Policy(StrEnum):
-    """When contacts are made: never, only proposed, for people we wrote to, for those who also answered, for everyone."""
+    """When contacts are made: never, only proposed, for people we wrote to, for those who also answered, for
+    everyone."""
 
     NONE = "none"
     SUGGEST = "suggest"
@@ -47,7 +49,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A contact that could be made. ``company`` is a known one, else ``company_domain`` is the work domain to make one by ("" for
+    """A contact that could be made. ``company`` is a known one, else ``company_domain`` is the work domain to make
+    one by ("" for
     freemail and shared domains). ``veto`` says why nothing is done, in which case ``action`` is NOTHING."""
 
     address: str

@@ -1,7 +1,9 @@
 """Which deal an item belongs to: per counterparty, over the whole thread, and one question where it stays open.
 
-Order for one counterparty: what a person decided for the thread; a deal named in the item's own subject; the deal the thread was on before;
-the only deal open at that date; a deal that the thread comes to later. A thread takes along only what reaches the deal's
+Order for one counterparty: what a person decided for the thread; a deal named in the item's own subject; the deal
+the thread was on before;
+the only deal open at that date; a deal that the thread comes to later. A thread takes along only what reaches the
+deal's
 contacts or company, until the deal's window has closed. Pure; never on the subject alone.
 """
 
@@ -23,6 +25,7 @@ from matching.names import fold
 from matching.types import Candidate, Item, Question, Target
 
 _WORDS = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]")  # scripts without blanks between words
 MIN_TITLE = 4
 
 
@@ -61,7 +64,8 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One item of the thread on its way to its deals. ``pinned`` are deals a person attached to it, ``barred`` those taken off."""
+    """One item of the thread on its way to its deals. ``pinned`` are deals a person attached to it, ``barred``
+    those taken off."""
 
     item: Item
     reaches: tuple[Reach, ...]
@@ -114,25 +118,33 @@ def _of_contact(verdict: Verdict, ground: Ground) -> Iterable[DealRecord]:
 
 
 def _named(deals: Sequence[DealRecord], subject: str, contacts: frozenset[int]) -> DealRecord | None:
-    """The deal whose title, number or product is in the subject: the longest that fits, with a deal contact present."""
+    """The deal whose title, number or product is in the subject: the longest that fits, with a deal contact present.
+
+    Of two that fit equally well (equal titles), the one that fits in more of them.
+    """
     if not deals or not subject:
         return None
     text = f" {_spaced(subject)} "
-    fits = [(_longest(deal, text, fold(subject)), deal) for deal in deals if not deal.contacts.isdisjoint(contacts)]
-    fits = [pair for pair in fits if pair[0]]
-    best = max((length for length, _ in fits), default=0)
-    found = [deal for length, deal in fits if length == best]
-    return found[0] if len(found) == 1 else None
+    fits = [(_fit(deal, text, fold(subject)), deal) for deal in deals if not deal.contacts.isdisjoint(contacts)]
+    best = max((fit for fit, _ in fits), default=(0, 0))
+    found = [deal for fit, deal in fits if fit == best]
+    return found[0] if best[0] and len(found) == 1 else None
 
 
-def _longest(deal: DealRecord, text: str, folded: str) -> int:
-    found = 0
-    for phrase in (deal.title, deal.number, deal.product):
-        spaced = _spaced(phrase)
-        fits = len(spaced) >= MIN_TITLE and f" {spaced} " in text
-        fits = fits or (len(phrase) >= 2 and not phrase.isascii() and not spaced.isascii() and fold(phrase) in folded)
-        found = max(found, len(spaced) if fits else 0)
-    return found
+def _fit(deal: DealRecord, text: str, folded: str) -> tuple[int, int]:
+    """The length of the longest of title, number and product that is in the subject as whole words, and the sum of
+    all that are."""
+    lengths = [
+        len(_spaced(phrase)) for phrase in (deal.title, deal.number, deal.product) if _is_in(phrase, text, folded)
+    ]
+    return max(lengths, default=0), sum(lengths)
+
+
+def _is_in(phrase: str, text: str, folded: str) -> bool:
+    spaced = _spaced(phrase)
+    if len(spaced) >= MIN_TITLE and f" {spaced} " in text:
+        return True
+    return len(phrase) >= 2 and bool(_UNSPACED.search(phrase)) and fold(phrase) in folded
 
 
 def _spaced(text: str) -> str:
@@ -193,7 +205,8 @@ class Board:
         return []
 
     def after(self, index: int, one: Reach, *, strong: bool) -> list[int]:
-        """The deal the thread comes to later: the first one named, or (not ``strong``) the only one it ever comes to."""
+        """The deal the thread comes to later: the first one named, or (not ``strong``) the only one it ever comes
+        to."""
         later = self.named if strong else self.only
         found = {d for row in later[index + 1 :] for d in row if self._carries(d, index, one)}
         return sorted(found) if len(found) == 1 else []
@@ -222,7 +235,7 @@ def _choose(bound: Bound, board: Board, index: int, one: Reach, thread: str) -> 
                 _link(bound, board.ground, deal, signal, says)
             _note_losers(bound, one, allowed)
             return
-    _ask(bound, board, one, thread)
+    _ask(bound, one, thread)
 
 
 def _link(bound: Bound, ground: Ground, deal: int, signal: str, says: str) -> None:
@@ -238,7 +251,7 @@ def _note_losers(bound: Bound, one: Reach, winners: Sequence[int]) -> None:
             bound.lost[deal.id] = candidate(Target("deal", deal.id), reasons, "another deal of the thread is certain")
 
 
-def _ask(bound: Bound, board: Board, one: Reach, thread: str) -> None:
+def _ask(bound: Bound, one: Reach, thread: str) -> None:
     """Several left: one question per thread. A company known by its domain alone gets its sole deal as a suggestion."""
     if not one.open:
         return

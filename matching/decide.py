@@ -1,6 +1,7 @@
 """Decide: all items of one thread together, in time order; the same answer whatever order they came in.
 
-Pure: same items, same directory, same rules, same decisions. Thread evidence flows inside the thread only, so that deciding one thread
+Pure: same items, same directory, same rules, same decisions. Thread evidence flows inside the thread only, so that
+deciding one thread
 again touches nothing else. Facts about other threads (who wrote how often) come from the directory.
 """
 
@@ -17,7 +18,7 @@ from matching.directory import Correspondence, Directory, Pin, RulingRecord
 from matching.domains import registrable
 from matching.evidence import candidate, evidence
 from matching.explain import decided
-from matching.ground import Ground, Look, Settled, ThreadSoFar
+from matching.ground import Ground, Look, Settled, ThreadSoFar, group_of
 from matching.judge import Verdict, judge
 from matching.rules import Rules
 from matching.screening import reason_to_ignore
@@ -40,7 +41,7 @@ def decide_all(items: Iterable[Item], directory: Directory, rules: Rules) -> Ite
     """Decide many items, grouped by thread (an item without one is alone). Yields in no particular order."""
     threads: dict[str, list[Item]] = {}
     for item in items:
-        threads.setdefault(item.thread or f"item:{item.id}", []).append(item)
+        threads.setdefault(group_of(item), []).append(item)
     ground = Ground(directory, rules)
     for thread in threads.values():
         yield from _decide(thread, ground)
@@ -94,7 +95,7 @@ def _judged(ordered: Sequence[Item], ground: Ground) -> list[Draft]:
         draft = Draft(item, parts, reason, verdicts, pins)
         drafts.append(draft)
         if not reason:
-            thread.add(_settled(draft, thread))
+            thread.add(_settled(draft))
     return drafts
 
 
@@ -124,7 +125,7 @@ def _certain(party: Party, item: Item, ground: Ground) -> tuple[tuple[int, ...],
     return found, ground.employers(ground.directory.contact(found[0]), day, host_of(party.address))
 
 
-def _settled(draft: Draft, thread: ThreadSoFar) -> Settled:
+def _settled(draft: Draft) -> Settled:
     """What later items of the thread may build on: certain links, and the question that strangers join."""
     hosts: dict[int, set[str]] = {}
     for verdict in draft.verdicts:
@@ -166,7 +167,8 @@ def _without(verdict: Verdict, off: set[Target]) -> Verdict:
 
 
 class Strangers:
-    """Which unknown counterparties are worth a question: those we wrote to, met, heard from twice, or find at a known company."""
+    """Which unknown counterparties are worth a question: those we wrote to, met, heard from twice, or find at a
+    known company."""
 
     def __init__(self, drafts: Sequence[Draft], ground: Ground) -> None:
         self._ground = ground
@@ -187,7 +189,7 @@ class Strangers:
         if not verdict.is_open or verdict.questions or not address or verdict.companies or look.cast.crowd:
             return None
         facts = added(
-            self._here.get(address, Correspondence()), look.directory.correspondence(address, look.item.thread)
+            self._here.get(address, Correspondence()), look.directory.correspondence(address, group_of(look.item))
         )
         if facts.outbound or facts.meetings or facts.inbound >= self._ground.rules.inbound_before_question:
             return Question("person", f"address:{address}", "new_domain")

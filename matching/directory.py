@@ -1,6 +1,7 @@
 """What is known, as matching asks for it: prepared, keyed look-ups that cost no query each.
 
-Two implementations: ``matching.memory.InMemoryDirectory`` over plain records, and ``crm.directory`` which loads the records a
+Two implementations: ``matching.memory.InMemoryDirectory`` over plain records, and ``crm.directory`` which loads the
+records a
 batch can touch with one query per kind and hands them to the former. All addresses are canonical, all hosts in
 their one form (``matching.addresses``).
 """
@@ -104,8 +105,10 @@ class DealRecord:
 
 @dataclass(frozen=True, slots=True)
 class RulingRecord:
-    """A standing decision by a person. ``scope`` is thread, address or domain, ``value`` its key; ``verdict`` is attach, detach, deal,
-    no_deal, ignore, not_a_contact, private or never_log. ``mailboxes`` limits it to one person's mail when not empty."""
+    """A standing decision by a person. ``scope`` is thread, address or domain, ``value`` its key; ``verdict`` is
+    attach, detach, deal,
+    no_deal, ignore, not_a_contact, private or never_log. ``mailboxes`` limits it to one person's mail when not
+    empty."""
 
     scope: str
     value: str
@@ -129,7 +132,8 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Correspondence:
-    """What else passed between us and an address, outside the thread at hand. Crowds, bulk and automatic mail don't count."""
+    """What else passed between us and an address, outside the thread at hand. Crowds, bulk and automatic mail don't
+    count."""
 
     inbound: int = 0
     outbound: int = 0
@@ -147,7 +151,8 @@ class Directory(Protocol):
         ...
 
     def account_of(self, address: str) -> str:
-        """The personal account an own address belongs to, so that aliases of one mailbox are told; "" for none, shared or dropbox."""
+        """The personal account an own address belongs to, so that aliases of one mailbox are told; "" for none,
+        shared or dropbox."""
         ...
 
     def is_dropbox(self, address: str) -> bool:

@@ -16,8 +16,8 @@ from publicsuffixlist import PublicSuffixList
 from matching.tables import table
 
 _SCHOOL = re.compile(
-    r"(?:^|\.)(?:[^.]+\.(?:edu|ac|sch|k12|school|edus)(?:\.[a-z]{2,3})?)$"
-    r"|(?:^|\.)(?:uni|univ|tu|fh|hs|th|ph|u|universite|universidad|universitaet)-[^.]+\.(?:de|fr|at|ch|it|es|be|nl)$"
+    r"\.edu$|\.(?:edu|ac|sch)\.[a-z]{2}$|\.k12\.[a-z]{2}\.us$"
+    r"|(?:^|\.)(?:uni|univ|tu|universitaet|universite)-[^.]+\.(?:de|fr|at|ch|it|es|be|nl)$"
 )
 
 
@@ -30,7 +30,8 @@ def _suffixes() -> PublicSuffixList:
 def registrable(host: str) -> str:
     """The registrable domain of a host (public suffix plus one label), "" for none.
 
-    Domains whose subdomains are rented out to others (``data/hosted.txt``) count as public suffixes. A host that is itself a
+    Domains whose subdomains are rented out to others (``data/hosted.txt``) count as public suffixes. A host that is
+    itself a
     suffix is its own: mail of somebody at ``github.io`` is still of that host.
     """
     if not host or "." not in host:

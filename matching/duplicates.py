@@ -1,6 +1,7 @@
 """Contacts that may be one person. Pure: proposes pairs with reasons, merges nothing.
 
-Candidates come from blocks (same address family, same phone, same company and a like name), so that the work is linear in the
+Candidates come from blocks (same address family, same phone, same company and a like name), so that the work is
+linear in the
 contacts but for the largest block, which is bounded. Measured on the febrl sets (docs/matching.md).
 """
 
@@ -25,7 +26,8 @@ Keys = Callable[[ContactRecord], Collection[Hashable]]
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Two contacts that may be one; ``left`` is the smaller id. ``score`` is noisy-or over the reasons' weights, 0..1."""
+    """Two contacts that may be one; ``left`` is the smaller id. ``score`` is noisy-or over the reasons' weights,
+    0..1."""
 
     left: int
     right: int

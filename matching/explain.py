@@ -1,4 +1,5 @@
-"""The sentences: one for each reason, short enough for a timeline line, true without context. English, no ids, no scores."""
+"""The sentences: one for each reason, short enough for a timeline line, true without context. English, no ids, no
+scores."""
 
 from __future__ import annotations
 

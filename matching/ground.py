@@ -18,9 +18,15 @@ from matching.types import Item, Party
 MAX_ANCESTORS = 60
 
 
+def group_of(item: Item) -> str:
+    """The name of the group an item is decided in: its thread, else itself."""
+    return item.thread or f"item:{item.id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a host says: the listed domain that fits best, and the companies that list it. Empty for shared and unknown domains."""
+    """What a host says: the listed domain that fits best, and the companies that list it. Empty for shared and
+    unknown domains."""
 
     domain: str = ""
     companies: tuple[int, ...] = ()
@@ -63,7 +69,8 @@ class Ground:
         return NOWHERE
 
     def employers(self, contact: ContactRecord, day: date, host: str) -> tuple[int, ...]:
-        """The companies a contact was at on a day when using an address of ``host``: one when known, several when it must be asked.
+        """The companies a contact was at on a day when using an address of ``host``: one when known, several when
+        it must be asked.
 
         The address's own domain decides; a private address follows the dated jobs, else the present company.
         """
@@ -101,13 +108,13 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An item of the thread that was judged: who was on it, which contacts and companies it is certainly about, and by which work domains."""
+    """An item of the thread that was judged: who was on it, which contacts and companies it is certainly about, and
+    by which work domains."""
 
     item: Item
     addresses: frozenset[str]
     contacts: frozenset[int] = frozenset()
     hosts: dict[int, frozenset[str]] = field(default_factory=dict)
-    asks: str = ""
 
 
 @dataclass(slots=True)
@@ -124,14 +131,16 @@ class ThreadSoFar:
             self._by_message.setdefault(settled.item.message_id, settled)
 
     def ancestors(self, item: Item) -> list[Settled]:
-        """What the item replies to, newest last: by References and In-Reply-To, else the whole thread so far. At most ``MAX_ANCESTORS``."""
+        """What the item replies to, newest last: by References and In-Reply-To, else the whole thread so far. At
+        most ``MAX_ANCESTORS``."""
         direct = [self._by_message[parent] for parent in item.parents[-MAX_ANCESTORS:] if parent in self._by_message]
         return direct or self.settled[-MAX_ANCESTORS:]
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One counterparty of one item, with all that may be asked about them. ``day`` is the item's date (UTC); ``present`` the contacts and
+    """One counterparty of one item, with all that may be asked about them. ``day`` is the item's date (UTC);
+    ``present`` the contacts and
     ``companies`` the companies that the other counterparties' addresses make certain."""
 
     item: Item

@@ -21,8 +21,10 @@ DISMISS = frozenset({"not_a_contact", "ignore"})
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one counterparty adds to the item. ``contact`` is certain or None; ``companies`` are certain; ``person_known`` says that the
-    companies come from the person rather than from the domain alone. ``asks`` is why a person should look, ``dismissed`` that one already did."""
+    """What one counterparty adds to the item. ``contact`` is certain or None; ``companies`` are certain;
+    ``person_known`` says that the
+    companies come from the person rather than from the domain alone. ``asks`` is why a person should look,
+    ``dismissed`` that one already did."""
 
     look: Look
     contact: int | None = None
@@ -52,7 +54,7 @@ def judge(look: Look) -> Verdict:
     if look.cast.crowd:
         return replace(verdict, companies=(), links=verdict.links) if verdict.contact is None else verdict
     if certain is not None:
-        return replace(verdict, lost=(*verdict.lost, *(replace(c, against=_why(c, certain)) for c in rest)))
+        return replace(verdict, lost=(*verdict.lost, *(replace(c, against=_why(certain)) for c in rest)))
     return _with_person_question(replace(verdict, suggestions=(*_proposed(look, rest), *verdict.suggestions)))
 
 
@@ -87,7 +89,7 @@ def _proposed(look: Look, rest: Sequence[Candidate]) -> tuple[Candidate, ...]:
     return tuple(c for c in rest if c.score >= look.ground.rules.suggest)
 
 
-def _why(loser: Candidate, winner: Candidate) -> str:
+def _why(winner: Candidate) -> str:
     """Why a candidate lost to the one that was linked."""
     if winner.method == "decided":
         return "a person decided otherwise"
@@ -116,7 +118,8 @@ def _detached(look: Look) -> frozenset[Target]:
 
 
 def _with_companies(verdict: Verdict, decided: Sequence[Candidate], tombstones: frozenset[Target]) -> Verdict:
-    """The companies: decided by a person, else of the certain contact at that date, else of the domain or the thread."""
+    """The companies: decided by a person, else of the certain contact at that date, else of the domain or the
+    thread."""
     if decided:
         return replace(verdict, companies=tuple(c.target.id for c in decided), links=(*verdict.links, *decided))
     if verdict.contact is not None:
@@ -129,7 +132,7 @@ def _with_companies(verdict: Verdict, decided: Sequence[Candidate], tombstones: 
     if len(certain) > 1:
         certain = ()
     if certain or not found:
-        lost = tuple(replace(c, against=_why(c, certain[0])) for c in found if c not in certain)
+        lost = tuple(replace(c, against=_why(certain[0])) for c in found if c not in certain)
         return replace(
             verdict, companies=tuple(c.target.id for c in certain), links=(*verdict.links, *certain), lost=lost
         )

@@ -35,8 +35,10 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class OwnSide:
-    """Who we are. ``accounts`` maps each address and alias of a personal mailbox to its account's name; ``shared`` are team mailboxes and
-    users without a mailbox; ``dropbox`` logging addresses; ``domains`` internal ones (freemail among them is ignored)."""
+    """Who we are. ``accounts`` maps each address and alias of a personal mailbox to its account's name; ``shared``
+    are team mailboxes and
+    users without a mailbox; ``dropbox`` logging addresses; ``domains`` internal ones (freemail among them is
+    ignored)."""
 
     accounts: Mapping[str, str] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
@@ -46,7 +48,8 @@ class OwnSide:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the log says of addresses: totals, and the part of them that lies in given threads (by ``(address, thread)``)."""
+    """What the log says of addresses: totals, and the part of them that lies in given threads (by ``(address,
+    thread)``)."""
 
     total: Mapping[str, Correspondence] = field(default_factory=dict)
     in_thread: Mapping[tuple[str, str], Correspondence] = field(default_factory=dict)
@@ -128,7 +131,8 @@ class InMemoryDirectory:
                     self._colleagues[company].append(contact.id)
 
     def _workplaces(self, contact: ContactRecord) -> list[int]:
-        """Companies a contact is or was at: the present one, dated jobs, and those of the domains of their addresses."""
+        """Companies a contact is or was at: the present one, dated jobs, and those of the domains of their
+        addresses."""
         found = {job.company for job in contact.jobs} | ({contact.company} if contact.company else set())
         for entry in contact.addresses:
             for parent in parents(host_of(entry.address)):

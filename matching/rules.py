@@ -1,4 +1,5 @@
-"""The settings of matching: thresholds with measured defaults (docs/matching.md), and what an admin forbade or added."""
+"""The settings of matching: thresholds with measured defaults (docs/matching.md), and what an admin forbade or
+added."""
 
 from __future__ import annotations
 
@@ -13,9 +14,12 @@ from matching.domains import is_within
 class Rules:
     """``link`` and ``suggest`` are scores from which a candidate is attached or proposed. ``crowd`` is the number of
     counterparties above which an item is a crowd. ``deal_window`` runs before a deal's creation and after its close.
-    ``inbound_before_question`` is how often a stranger writes as a person before we ask. ``never_log`` holds canonical addresses and
-    domains; ``dropbox`` the logging addresses; ``shared_domains`` what an admin added to the tables. ``keep_private`` are the mailboxes
-    whose owners keep private items for themselves. ``region`` is the ISO 3166 country of phone numbers written without one."""
+    ``inbound_before_question`` is how often a stranger writes as a person before we ask. ``never_log`` holds
+    canonical addresses and
+    domains; ``dropbox`` the logging addresses; ``shared_domains`` what an admin added to the tables.
+    ``keep_private`` are the mailboxes
+    whose owners keep private items for themselves. ``region`` is the ISO 3166 country of phone numbers written
+    without one."""
 
     link: float = 0.85
     suggest: float = 0.3
@@ -44,6 +48,7 @@ class Rules:
 
 
 def forbidden(entries: list[str]) -> frozenset[str]:
-    """Never-log entries as a person writes them ("Jane@Acme.example", "acme.example", "@acme.example") in their one form."""
+    """Never-log entries as a person writes them ("Jane@Acme.example", "acme.example", "@acme.example") in their one
+    form."""
     cleaned = (canonical(entry) if "@" in entry.strip()[1:] else one_domain(entry) for entry in entries)
     return frozenset(entry for entry in cleaned if entry)

@@ -1,6 +1,7 @@
 """One decorated function for each signal. To add one: write a function here, give its weight in ``matching.evidence``.
 
-A signal looks at one counterparty and yields findings; it knows nothing of the other signals, of thresholds or of questions. Cheap
+A signal looks at one counterparty and yields findings; it knows nothing of the other signals, of thresholds or of
+questions. Cheap
 signals come first; those marked ``costly`` run only while the person is not certain.
 """
 
@@ -161,7 +162,8 @@ def dropbox(look: Look) -> Iterator[Finding]:
 
 @signal("name-at-company", costly=True)
 def name_at_company(look: Look) -> Iterator[Finding]:
-    """The header's name is one contact's at the company of the domain, who has no address there; else it is merely similar."""
+    """The header's name is one contact's at the company of the domain, who has no address there; else it is merely
+    similar."""
     companies = look.place.companies if look.party.address else look.companies
     if not companies or not look.party.name or _known(look) or sort(look.party.address) is Sort.ROLE:
         return

@@ -1,6 +1,7 @@
 """What a signature block gives away: phone numbers, addresses, a job title. Suggestions only, never facts.
 
-Facts: E.164 and national formats as in ``phonenumbers`` (Google's libphonenumber metadata). All scanning is bounded: at most
+Facts: E.164 and national formats as in ``phonenumbers`` (Google's libphonenumber metadata). All scanning is
+bounded: at most
 ``MAX_TEXT`` characters, ``MAX_PHONES`` numbers. Nothing is looked up.
 """
 
@@ -32,7 +33,8 @@ _COUNTRIES = {"uk": "GB", "eu": "", "com": "", "net": "", "org": "", "io": "", "
 
 @lru_cache(maxsize=100_000)
 def phone_key(raw: str) -> str:
-    """The last nine digits of a number, so that national and international spellings are equal; "" below seven digits."""
+    """The last nine digits of a number, so that national and international spellings are equal; "" below seven
+    digits."""
     text = re.sub(r"\(0\)", "", raw)
     digits = re.sub(r"\D", "", re.split(r"(?i)ext|x\d|durchwahl|;", text, maxsplit=1)[0]).lstrip("0")
     return digits[-9:] if len(digits) >= 7 else ""
@@ -47,7 +49,8 @@ def region_of(host: str, default: str = "") -> str:
 
 
 def phones(text: str, region: str = "") -> Iterator[str]:
-    """The phone numbers in a text as written, at most ``MAX_PHONES``. ``region`` reads numbers without a country code."""
+    """The phone numbers in a text as written, at most ``MAX_PHONES``. ``region`` reads numbers without a country
+    code."""
     text = text[:MAX_TEXT]
     if len(_DIGITS.findall(text)) < 7:
         return

@@ -38,7 +38,8 @@ class Mark(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Party:
     """One participant. ``address`` is canonical ("" for a guest known by name only). ``role`` is from, sender,
-    reply_to, to, cc, bcc, organizer, attendee, original_from, resent_from, resent_to or forwarded (the sender of a forwarded original)."""
+    reply_to, to, cc, bcc, organizer, attendee, original_from, resent_from, resent_to or forwarded (the sender of a
+    forwarded original)."""
 
     role: str
     address: str
@@ -50,7 +51,8 @@ class Party:
 class Item:
     """One mail, meeting, call or note to be judged. ``id`` is the caller's. ``thread`` groups items that are decided
     together. ``mailboxes`` are the canonical addresses of the accounts that saw it. ``message_id``, ``in_reply_to``
-    and ``references`` are normalised. ``body`` is the new part of the text, ``signature`` the block cut from it. ``list_host`` is the domain of List-Id."""
+    and ``references`` are normalised. ``body`` is the new part of the text, ``signature`` the block cut from it.
+    ``list_host`` is the domain of List-Id."""
 
     id: int
     kind: str
@@ -103,7 +105,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person should settle. ``kind`` is person, company or deal; ``key`` groups equal questions ("address:a@b", "domain:b", "thread:t",
+    """What a person should settle. ``kind`` is person, company or deal; ``key`` groups equal questions
+    ("address:a@b", "domain:b", "thread:t",
     "name:N"); ``reason`` is the chip's name (see ``matching.review``)."""
 
     kind: str
@@ -115,7 +118,8 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The whole answer for one item. ``reason`` says why it is ignored (internal, bulk, automatic, private, never_log,
-    invitation) or unmatched; ``direction`` is inbound, outbound, internal, or "" for meetings. ``lost`` are candidates that were considered and rejected, each with ``against``."""
+    invitation) or unmatched; ``direction`` is inbound, outbound, internal, or "" for meetings. ``lost`` are
+    candidates that were considered and rejected, each with ``against``."""
 
     item: int
     status: Status

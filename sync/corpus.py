@@ -1,6 +1,8 @@
-"""A labelled corpus as matching sees it: own side, directory, items and truth, out of the files that docs/matching.md lays out. Reads files only.
+"""A labelled corpus as matching sees it: own side, directory, items and truth, out of the files that
+docs/matching.md lays out. Reads files only.
 
-Mails and events go through the same parser and the same translation as in the sync flow. A file that can't be read is counted, never fatal.
+Mails and events go through the same parser and the same translation as in the sync flow. A file that can't be read
+is counted, never fatal.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Corpus:
-    """``items`` by their truth key: ("mail", message id) or (uid, recurrence id or ""). ``unreadable`` names files with the reason."""
+    """``items`` by their truth key: ("mail", message id) or (uid, recurrence id or ""). ``unreadable`` names files
+    with the reason."""
 
     own: OwnSide
     rules: Rules
@@ -116,7 +119,8 @@ def _meeting_key(row: Mapping[str, Any]) -> Key:
 
 
 def named_instance(at: datetime | date | None) -> str:
-    """A recurrence id as the contract writes it: UTC ``2026-03-04T09:00:00Z``, or a date for whole days; "" for none."""
+    """A recurrence id as the contract writes it: UTC ``2026-03-04T09:00:00Z``, or a date for whole days; "" for
+    none."""
     if at is None:
         return ""
     if isinstance(at, datetime):

@@ -1,6 +1,8 @@
-"""The directory of a labelled corpus: contacts, companies and deals from CSV files in contract.md's columns, held in memory. Reads files only.
+"""The directory of a labelled corpus: contacts, companies and deals from CSV files in contract.md's columns, held
+in memory. Reads files only.
 
-A freemail, ISP or school domain in a company's row is kept and never counts (matching sees to that). Rows are one person only when their primary addresses
+A freemail, ISP or school domain in a company's row is kept and never counts (matching sees to that). Rows are one
+person only when their primary addresses
 are equal.
 """
 
@@ -22,7 +24,8 @@ Row = Mapping[str, str]
 
 @dataclass(slots=True)
 class Records:
-    """The records, and how truth names each: contacts by primary address (else ``name:N``), companies by primary domain (else ``name:N``), deals by
+    """The records, and how truth names each: contacts by primary address (else ``name:N``), companies by primary
+    domain (else ``name:N``), deals by
     title."""
 
     contacts: list[ContactRecord] = field(default_factory=list)
@@ -95,7 +98,8 @@ class _Reader:
         return company
 
     def _find_company(self, row: Row) -> int | None:
-        """The company a contact or deal names: by name when that company has the domain, else by domain, else by name."""
+        """The company a contact or deal names: by name when that company has the domain, else by domain, else by
+        name."""
         name, domain = row.get("company", "").casefold(), one_domain(row.get("company_domain", ""))
         named = self._by_name.get(name) if name else None
         if named is not None and (not domain or domain in self._domains[named]):

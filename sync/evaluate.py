@@ -1,6 +1,8 @@
-"""How right is matching: precision, recall and confusion on a labelled corpus (docs/matching.md, "Measure"). Reads files, writes nothing.
+"""How right is matching: precision, recall and confusion on a labelled corpus (docs/matching.md, "Measure"). Reads
+files, writes nothing.
 
-The same parse, the same translation and the same ``decide`` as in the sync flow; only the directory is held in memory. The baselines show what simpler ways
+The same parse, the same translation and the same ``decide`` as in the sync flow; only the directory is held in
+memory. The baselines show what simpler ways
 would have done with the same input.
 """
 
@@ -220,7 +222,7 @@ def _baselines(corpus: Corpus, directory: InMemoryDirectory, names: Names) -> di
         scores = result[name] = {kind: Score() for kind in KINDS}
         for key, row in corpus.truth.items():
             item = corpus.items.get(key)
-            found = way(item, directory, corpus.records.deals) if item is not None else {}
+            found = way(item, directory) if item is not None else {}
             for kind in KINDS:
                 scores[kind].add(names.wanted(row, kind), names.of_ids(kind, found.get(kind, ())))
     return result

@@ -1,6 +1,7 @@
 """From what a connector parsed to what matching judges: a mail or a meeting instance becomes an Item. Pure.
 
-The one translation for the sync flow and for evaluation. Reads no clock, looks nothing up; addresses come out canonical, marks as matching names them.
+The one translation for the sync flow and for evaluation. Reads no clock, looks nothing up; addresses come out
+canonical, marks as matching names them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def item_from_envelope(
     mailboxes: Sequence[str],
     occurred_at: datetime,
 ) -> Item:
-    """A mail as matching sees it. ``marks`` are those of ``connectors.mime.classify``; ``mailboxes`` the addresses of the accounts that saw it;
+    """A mail as matching sees it. ``marks`` are those of ``connectors.mime.classify``; ``mailboxes`` the addresses
+    of the accounts that saw it;
     ``occurred_at`` aware UTC."""
     return Item(
         id=id,
@@ -94,7 +96,8 @@ def is_personal(envelope: Envelope) -> bool:
 
 
 def list_host(headers: Mapping[str, str]) -> str:
-    """The domain of a List-Id ("Sales <sales.lists.ourco.example>" gives "lists.ourco.example"), "" for none (RFC 2919)."""
+    """The domain of a List-Id ("Sales <sales.lists.ourco.example>" gives "lists.ourco.example"), "" for none (RFC
+    2919)."""
     found = _LIST_ID.search(headers.get("list-id", "").strip()) or re.match(
         r"^()(\S+\.\S+)$", headers.get("list-id", "")
     )

@@ -1,6 +1,8 @@
-"""Threads over a set of mails held in memory: joined by References and In-Reply-To, across mailboxes, in any order. Pure.
+"""Threads over a set of mails held in memory: joined by References and In-Reply-To, across mailboxes, in any order.
+Pure.
 
-The in-memory equal of ``sync.thread_rows``, for evaluation and tests. A meeting is in the thread of its first invitation mail. Subjects never join.
+The in-memory equal of ``sync.thread_rows``, for evaluation and tests. A meeting is in the thread of its first
+invitation mail. Subjects never join.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ MAX_REFERENCES = 60
 
 
 class ThreadIndex:
-    """Union of message ids. ``add`` everything first, then ask ``thread``; the answer does not depend on the order of adding."""
+    """Union of message ids. ``add`` everything first, then ask ``thread``; the answer does not depend on the order
+    of adding."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
