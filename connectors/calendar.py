@@ -24,10 +24,11 @@ from datetime import date, datetime
 from connectors.errors import BadItem
 from connectors.ical import lines
 from connectors.ical.events import event
+from connectors.ical.expand import Expansion, Occurrence, expand
 from connectors.ical.zones import Zones
 from connectors.types import CalendarEvent
 
-__all__ = ["ParsedCalendar", "meeting_identity", "parse_calendar"]
+__all__ = ["Expansion", "Occurrence", "ParsedCalendar", "expand", "meeting_identity", "parse_calendar"]
 
 
 @dataclass(frozen=True, slots=True)

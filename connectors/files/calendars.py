@@ -22,6 +22,7 @@ _OTHER: Final = re.compile(
     rb"^BEGIN:(VTODO|VJOURNAL|VFREEBUSY)[ \t]*\r?$.*?(?:^END:\1[ \t]*\r?\n|\Z)", re.M | re.S | re.I
 )
 _UID: Final = re.compile(rb"^UID[^:\r\n]*:([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.M | re.I)
+_BEGIN: Final = re.compile(rb"^(?:\xef\xbb\xbf)?BEGIN:(?:VCALENDAR|VEVENT)[ \t]*\r?$", re.M | re.I)
 _END: Final = re.compile(rb"^END:VCALENDAR[ \t]*\r?$", re.M | re.I)
 
 
@@ -95,7 +96,7 @@ def events(ics: bytes, rel: str) -> dict[str, bytes]:
     is empty, no calendar, or cut before its first event is whole."""
     if not ics.strip():
         raise BadItem(f'"{rel}" is empty.', code="empty")
-    if b"BEGIN:VCALENDAR" not in ics[:100_000].upper():
+    if not _BEGIN.search(ics):
         raise BadItem(f'"{rel}" is not a calendar.', code="not_a_calendar")
     parts: dict[str, list[bytes]] = {}
     for match in _EVENT.finditer(ics):

@@ -24,7 +24,7 @@ _STARRED: Final = frozenset({"starred", "markiert", "suivis", "destacados", "com
 def looks_like_mail(head: bytes) -> bool:
     """Whether a file that begins so can be a mail: it starts with a header field and is not binary."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
-    return bool(_HEADER_LINE.match(start)) and head[:1000].count(b"\0") == 0
+    return bool(_HEADER_LINE.match(start)) and b"\0" not in start[:100]
 
 
 def upsert(remote_id: str, source: bytes, *, separator: bytes = b"", flags: Iterable[str] = ()) -> Upsert:
