@@ -70,6 +70,9 @@ BAD_ID_CODES = frozenset(["errorinvalididmalformed", "errorinvalidid", "errorinv
 QUOTA_CODES = frozenset(["quotalimitreached", "errorquotaexceeded", "insufficientstorage"])
 
 
+_CODE = re.compile(r"^[A-Za-z0-9._-]{1,80}$")
+
+
 class Scope(Enum):
     """What a request was about: decides who is concerned when it is refused or finds nothing."""
 
@@ -101,19 +104,16 @@ class Answer:
 
 
 def codes(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """All error codes of an answer, lower case, outermost first."""
+    """All error codes of an answer, lower case, outermost first; what does not look like a code is left out."""
     found: list[str] = []
     node: Any = body.get("error")
     for _ in range(MAX_CHAIN):
-        if isinstance(node, str):
-            found.append(node.casefold())
-            break
         if not isinstance(node, Mapping):
+            found.append(str(node or ""))
             break
-        if isinstance(node.get("code"), str):
-            found.append(str(node["code"]).casefold())
+        found.append(str(node.get("code") or ""))
         node = node.get("innerError") or node.get("innererror")
-    return tuple(found)
+    return tuple(code.casefold() for code in found if _CODE.match(code))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

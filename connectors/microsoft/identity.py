@@ -10,7 +10,8 @@ Source: "Microsoft identity platform refresh tokens", "Handling errors in MSAL P
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -91,27 +92,30 @@ def application(settings: Mapping[str, Any]) -> Any:
     if urlsplit(url).hostname not in MICROSOFT_AUTHORITIES:
         options["instance_discovery"] = False
     secret = settings.get("microsoft_client_secret")
+    with talking():
+        try:
+            if secret:
+                return msal.ConfidentialClientApplication(client_id, client_credential=secret, **options)
+            return msal.PublicClientApplication(client_id, **options)
+        except ValueError as error:
+            raise OperatorFault(
+                "Microsoft's sign-in service does not know this authority or tenant: check "
+                "CRM_SYNC_MICROSOFT_AUTHORITY and CRM_SYNC_MICROSOFT_TENANT.",
+                code="bad_authority",
+            ) from error
+
+
+@contextmanager
+def talking() -> Iterator[None]:
+    """Turns transport failures and 5xx of the sign-in service into OperatorFault (our trust in it) and TryLater."""
     try:
-        if secret:
-            return msal.ConfidentialClientApplication(client_id, client_credential=secret, **options)
-        return msal.PublicClientApplication(client_id, **options)
-    except ValueError as error:
+        yield
+    except requests.exceptions.SSLError as error:
         raise OperatorFault(
-            "Microsoft's sign-in service does not know this authority or tenant: check "
-            "CRM_SYNC_MICROSOFT_AUTHORITY and CRM_SYNC_MICROSOFT_TENANT.",
-            code="bad_authority",
-        ) from error
-    except requests.RequestException as error:
-        raise unreachable(error) from error
-
-
-def unreachable(error: requests.RequestException) -> ConnectorError:
-    """What a transport failure at the sign-in service means."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return OperatorFault(
             "The certificate of Microsoft's sign-in service could not be checked: see CRM_SYNC_CA_BUNDLE.", code="tls"
-        )
-    return TryLater("Microsoft's sign-in service cannot be reached.", code="identity_unreachable")
+        ) from error
+    except (requests.RequestException, msal.exceptions.MsalServiceError) as error:
+        raise TryLater("Microsoft's sign-in service cannot be reached.", code="identity_unreachable") from error
 
 
 def judge(result: Mapping[str, Any]) -> ConnectorError:
@@ -197,11 +201,10 @@ class Identity:
             raise NeedsPerson("This account has no sign-in stored: reconnect it.", code="no_refresh_token")
         app = application(self._context.settings)
         self._context.usage.count("token")
-        try:
-            if self._app_only:
-                return dict(app.acquire_token_for_client(scopes=self._scopes))
-            return dict(app.acquire_token_by_refresh_token(refresh_token, scopes=self._scopes))
-        except requests.RequestException as error:
-            raise unreachable(error) from error
-        except (ValueError, KeyError) as error:  # msal: the token endpoint answered with something that is not JSON
-            raise TryLater("Microsoft's sign-in service gave an answer we cannot read.", code="bad_answer") from error
+        with talking():
+            try:
+                if self._app_only:
+                    return dict(app.acquire_token_for_client(scopes=self._scopes))
+                return dict(app.acquire_token_by_refresh_token(refresh_token, scopes=self._scopes))
+            except (ValueError, KeyError) as error:  # msal: the token endpoint answered with something not JSON
+                raise TryLater("Microsoft's sign-in service gave an unreadable answer.", code="bad_answer") from error

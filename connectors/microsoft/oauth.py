@@ -16,18 +16,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 import msal
-import requests
 
 from connectors.errors import NeedsPerson, OperatorFault, TryLater
 from connectors.microsoft.failures import Scope
 from connectors.microsoft.graph import Graph, query, segment
-from connectors.microsoft.identity import Identity, application, authority, judge, resource, unreachable
+from connectors.microsoft.identity import Identity, application, authority, judge, resource, talking
 from connectors.protocol import Context
 
 PERMISSIONS = ("User.Read", "Mail.Read", "Calendars.Read")
 ME_FIELDS = "id,displayName,mail,userPrincipalName,proxyAddresses"
 MAX_ALIASES = 50
-FLOW_ERRORS = (ValueError, KeyError)
+FLOW_ERRORS = (ValueError, KeyError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +71,13 @@ def finish(
     """Take the callback's query (``answer``) for the flow kept. Raises NeedsPerson (declined, or ``state_mismatch``
     where the callback does not fit: answer 400 and store nothing), OperatorFault, TryLater."""
     app = application(settings)
-    try:
-        result = app.acquire_token_by_auth_code_flow(dict(flow), dict(answer))
-    except requests.RequestException as error:
-        raise unreachable(error) from error
-    except (*FLOW_ERRORS, RuntimeError) as error:  # msal: state or nonce do not match
-        raise NeedsPerson("This sign-in does not fit the one you began: start again.", code="state_mismatch") from error
+    with talking():
+        try:
+            result = app.acquire_token_by_auth_code_flow(dict(flow), dict(answer))
+        except FLOW_ERRORS as error:  # msal: state or nonce do not match
+            raise NeedsPerson(
+                "This sign-in does not fit the one you began: start again.", code="state_mismatch"
+            ) from error
     return _granted(result, now)
 
 
@@ -86,10 +86,8 @@ def begin_device(settings: Mapping[str, Any]) -> dict[str, Any]:
     TryLater."""
     app = application({**settings, "microsoft_client_secret": None})
     assert isinstance(app, msal.PublicClientApplication)
-    try:
+    with talking():
         flow: dict[str, Any] = app.initiate_device_flow(scopes(settings))
-    except requests.RequestException as error:
-        raise unreachable(error) from error
     if "user_code" not in flow:
         raise judge(flow)
     return flow
@@ -99,10 +97,8 @@ def poll_device(settings: Mapping[str, Any], flow: dict[str, Any], now: Callable
     """Ask once whether the person is done. Raises TryLater (pending: after ``retry_after`` seconds; told to slow
     down: five more), NeedsPerson (declined, or expired: begin again)."""
     app = application({**settings, "microsoft_client_secret": None})
-    try:
+    with talking():
         result = app.acquire_token_by_device_flow(flow, exit_condition=lambda _flow: True)
-    except requests.RequestException as error:
-        raise unreachable(error) from error
     error_name = str(result.get("error") or "")
     if error_name in ("authorization_pending", "slow_down"):
         raise TryLater("Waiting for the sign-in.", retry_after=float(flow.get("interval") or 5), code=error_name)

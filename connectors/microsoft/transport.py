@@ -7,9 +7,12 @@ Source: requests' advanced usage page, urllib3's ``ssl_wrap_socket``.
 
 from __future__ import annotations
 
+import os
 import ssl
+from functools import lru_cache
 from typing import Any
 
+import certifi
 import requests
 from requests.adapters import HTTPAdapter
 
@@ -29,18 +32,33 @@ class TimedSession(requests.Session):
         return super().request(*args, **kwargs)
 
 
+@lru_cache(maxsize=8)
+def _trust(ca_bundle: str, changed: int) -> ssl.SSLContext:
+    """The system's certificates, certifi's and those of one PEM file; ``changed`` is the file's time of change, so
+    that a replaced file is read anew. Made once: loading a hundred certificates takes longer than a handshake."""
+    del changed
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.load_default_certs()
+    context.load_verify_locations(ca_bundle)
+    return context
+
+
 class _TrustingAdapter(HTTPAdapter):
     """Adds the certificates of one PEM file to those of the system."""
 
     def __init__(self, ca_bundle: str) -> None:
-        self._context = ssl.create_default_context()
-        self._context.load_verify_locations(ca_bundle)
+        self._context = _trust(ca_bundle, os.stat(ca_bundle).st_mtime_ns)
         super().__init__(pool_maxsize=POOL)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by requests when it builds the pool: hand our context over."""
         kwargs["ssl_context"] = self._context
         super().init_poolmanager(*args, **kwargs)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Called by requests for each connection: always verify, with what the context already trusts."""
+        del url, verify, cert
+        conn.cert_reqs, conn.ca_certs, conn.ca_cert_dir = "CERT_REQUIRED", None, None
 
 
 def session(ca_bundle: str | None) -> TimedSession:

@@ -42,7 +42,7 @@ class Account:
         self.ledger: dict[str, set[str]] = defaultdict(set)
         self.usage = Usage()
         self.acquired: list[tuple[str, int]] = []
-        self.refuse_saves = 0
+        self.winner = ""
 
     def context(self) -> Context:
         """A fresh context on the account."""
@@ -56,8 +56,8 @@ class Account:
         )
 
     def _save(self, secret: str) -> bool:
-        if self.refuse_saves > 0:
-            self.refuse_saves -= 1
+        if self.winner:  # another process saves first
+            self.secret, self.winner = self.winner, ""
             return False
         self.secret = secret
         self.saved.append(secret)
