@@ -123,7 +123,7 @@ def _recent(session: Session, ids: list[int], now: datetime) -> dict[int, int]:
         .where(Ledger.account_id.in_(ids), Ledger.seen_at >= now - timedelta(minutes=10))
         .group_by(Ledger.account_id)
     )
-    return dict(session.execute(query).tuples())
+    return dict(session.execute(query).tuples().all())
 
 
 def _account(

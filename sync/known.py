@@ -60,7 +60,7 @@ def _senders(session: Session, ids: Sequence[int]) -> dict[int, str]:
             .where(Participant.communication_id.in_(chunk), Participant.role == "from")
             .order_by(Participant.position.desc())
         )
-        found.update(dict(session.execute(query).tuples()))
+        found.update(dict(session.execute(query).tuples().all()))
     return found
 
 

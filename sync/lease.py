@@ -36,16 +36,16 @@ def take(session: Session, stream_id: int, owner: str, now: datetime) -> Lease |
     row = session.get(Stream, stream_id, populate_existing=True)
     if row is None:
         return None
-    unclean = row.lease_owner is not None
+    token, unclean = row.lease_token, row.lease_owner is not None
     result = session.execute(
         update(Stream)
-        .where(Stream.id == stream_id, Stream.lease_token == row.lease_token)
+        .where(Stream.id == stream_id, Stream.lease_token == token)
         .where(or_(Stream.lease_until.is_(None), Stream.lease_until <= now))
-        .values(lease_token=Stream.lease_token + 1, lease_owner=owner, lease_until=now + LEASE)
+        .values(lease_token=token + 1, lease_owner=owner, lease_until=now + LEASE)
     )
     if cast(CursorResult[Any], result).rowcount != 1:
         return None
-    return Lease(stream_id, row.lease_token + 1, unclean)
+    return Lease(stream_id, token + 1, unclean)
 
 
 def renew(session: Session, lease: Lease, now: datetime) -> None:

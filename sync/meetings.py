@@ -290,8 +290,8 @@ def _sightings(session: Session, ids: Sequence[int], rows: Sequence[EventVersion
     for r in rows:
         if r.removed_at is None:
             accounts[r.account_id] = None
-    owners = dict(session.execute(select(Account.id, Account.owner_id).where(Account.id.in_(list(accounts)))).tuples())
-    tiers = dict(session.execute(select(Account.id, Account.sharing).where(Account.id.in_(list(accounts)))).tuples())
+    owners = dict(session.execute(select(Account.id, Account.owner_id).where(Account.id.in_(list(accounts)))).tuples().all())
+    tiers = dict(session.execute(select(Account.id, Account.sharing).where(Account.id.in_(list(accounts)))).tuples().all())
     known: set[tuple[int, int]] = set()
     for chunk in chunks(list(ids)):
         query = select(Sighting.communication_id, Sighting.account_id).where(Sighting.communication_id.in_(chunk))

@@ -74,7 +74,7 @@ def _known(session: Session, refs: set[str]) -> dict[str, int]:
         query = select(MessageRef.message_id, MessageRef.thread_id).where(
             MessageRef.message_id.in_(wanted[start : start + 500])
         )
-        found.update(dict(session.execute(query).tuples()))
+        found.update(dict(session.execute(query).tuples().all()))
     return found
 
 

@@ -66,9 +66,9 @@ def import_(kind: str, file: str, dry_run: bool, mapping: Path | None, as_json: 
     columns = _mapping(mapping)
     with crm.db.transaction() as session:
         result = csvimport.run(
-            session, kind, text, mapping=columns, actor_id=None, now=crm.now(), dry_run=dry_run, filename=Path(file).name
+            session, kind, text, mapping=columns, filename=Path(file).name, actor_id=None, now=crm.now(), dry_run=dry_run
         )  # fmt: skip
-        data = result.as_dict()
+        data = result.as_json()
     outbox.drain(crm)
     show(data, _lines(data, dry_run), as_json=as_json)
     if data["errors"] and not any(data["counts"].values()):
@@ -100,7 +100,7 @@ def _undo(crm: Any, batch: str, as_json: bool) -> None:
         raise click.UsageError("`crm-sync import undo` takes the number the import printed")
     with crm.db.transaction() as session:
         result = csvimport.undo(session, int(batch), actor_id=None, now=crm.now())
-        data = result.as_dict()
+        data = result.as_json()
     outbox.drain(crm)
     show(data, [f"Import {batch} taken back."], as_json=as_json)
 
