@@ -119,6 +119,8 @@ def _opens(lines: list[str], n: int, line: str, near: bool) -> int:
     rest = len(lines) - n
     if line[0] in _MARKS and _separator(lines, n, line):
         return rest
+    if near and line[-1] in _COLONS and len(line) < 80 and _holds(line, FORWARDED):
+        return rest
     colon = line.find(":", 0, 40) if ":" in line else line.find("：", 0, 40)
     if colon > 0 and _header_block(lines, n, line[:colon]):
         return rest

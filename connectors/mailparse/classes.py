@@ -17,7 +17,7 @@ _MACHINE = re.compile(
     r"^(?:mailer-daemon|postmaster|mail-daemon|bounces?(?:[+=.-].*)?|(?:.*[._+-])?(?:no|donot|do-not|"
     r"not?)[._-]?reply.*|"
     r"(?:.*[._+-])?(?:nicht-?antworten|keine-?antwort|ne-?pas-?repondre|no-?responder|nao-?responda|noreply).*|"
-    r"mdaemon|auto-?(?:reply|responder|confirm)s?|notifications?|prvs=.*|srs[01]=.*)@", re.I)
+    r"mdaemon|auto-?(?:reply|responder|confirm)s?|notifications?|prvs=.*|srs[01]=.*)(?:@|$)", re.I)
 _AWAY = re.compile(
     r"out of (?:the )?office|automatic reply|auto(?:matic)?[ -]?(?:reply|response)|autoreply|away from (?:my )?"
     r"(?:e-?mail|office)|on vacation|abwesen(?:d|heit)|automatische antwort|réponse automatique|absence du bureau|"

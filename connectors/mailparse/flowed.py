@@ -9,14 +9,12 @@ def unflow(text: str, *, delsp: bool = False) -> str:
     open_depth = -1
     for line in text.split("\n"):
         depth, body = _depth(line.rstrip("\r"))
+        if open_depth != depth or body == "-- ":
+            out.append(("\n" if out else "") + ">" * depth + (" " if depth else ""))
         flows = body.endswith(" ") and body != "-- "
-        if open_depth == depth and out and body != "-- ":
-            out[-1] += body[:-1] if flows and delsp else body
-        else:
-            out.append(("> " if depth == 1 else ">" * depth + " " if depth else "")
-                       + (body[:-1] if flows and delsp else body))
+        out.append(body[:-1] if flows and delsp else body)
         open_depth = depth if flows else -1
-    return "\n".join(out)
+    return "".join(out)
 
 
 def _depth(line: str) -> tuple[int, str]:

@@ -26,7 +26,8 @@ _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s
                      r"max-height\s*:\s*0(?:px|;|\s|$)|opacity\s*:\s*0(?:;|\s|$)", re.I)
 _OPENING = re.compile(r"<([a-zA-Z][a-zA-Z0-9]{0,20})")
 _TAG = re.compile(r"<[^<>]{0,2000}>?")
-_SHALLOW = frozenset({"p", "br", "img", "li", "td", "th", "tr", "hr", "meta", "link", "input", "dt", "dd", "col", "tbody",
+_SHALLOW = frozenset({"p", "br", "img", "li", "td", "th", "tr", "hr", "meta", "link", "input", "dt", "dd", "col",
+    "tbody",
                       "html", "body", "head", "option", "area", "base"})
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b-\u200f\u2060\ufeff\u202a-\u202e]+")
@@ -59,7 +60,7 @@ def _too_deep(html: str) -> bool:
 class _Writer:
     """Gathers text with pending line breaks and a quote prefix."""
 
-    __slots__ = ("_out", "_breaks", "_line", "_above", "quote", "pre", "count")
+    __slots__ = ("_above", "_breaks", "_line", "_out", "count", "pre", "quote")
 
     def __init__(self) -> None:
         self._out: list[str] = []
