@@ -5,27 +5,28 @@ from __future__ import annotations
 
 import random
 import unicodedata
+from pathlib import Path
 
-LATIN = ["Jane", "John", "Maria", "Peter", "Anna", "Thomas", "Laura", "Michael", "Sarah", "David", "Julia", "Daniel", "Sophie", "Robert", "Emma", "William", "Olivia", "James", "Katharina", "Stefan", "Ingrid", "Lars", "Freja", "Henrik", "Camille", "Étienne", "Chloé", "Benoît", "Lucía", "José", "Ángel", "Íñigo", "Giulia", "Matteo", "Beatriz", "João", "Inês", "Tomáš", "Jiří", "Zoë", "Łukasz", "Agnieszka", "Małgorzata", "László", "Ágnes", "Ștefan", "Ioana", "Søren", "Åsa", "Øyvind", "Þóra", "Mehmet", "Ayşe", "Nguyễn", "Linh", "Siobhán", "Pádraig", "Rhys", "Angharad", "Marko", "Jovana", "Eglė", "Jānis", "Mairi", "Björn", "Jürgen", "Jörg", "Käthe"]
-SURNAMES = ["Doe", "Smith", "Brown", "Müller", "Schröder", "Weiß", "Becker", "O'Brien", "McCarthy", "van_Dijk", "de_Vries", "Lefèvre", "Dupont", "Girard", "García", "López", "Núñez", "Ibáñez", "Rossi", "Ferrari", "Conti", "Silva", "Araújo", "Gonçalves", "Novák", "Dvořák", "Kowalski", "Wiśniewski", "Nagy", "Szabó", "Popescu", "Ionescu", "Jensen", "Sørensen", "Ødegård", "Lindqvist", "Virtanen", "Yılmaz", "Öztürk", "Trần", "Phạm", "Fitzgerald", "Llewellyn", "Petrović", "Kazlauskas", "Bērziņš", "Macdonald", "Ångström", "Grüßner", "Bauer-Hartmann", "Saint-Clair", "Abernathy", "Whitcombe", "Ashdown", "Pemberton", "Castellano", "Delacroix"]
-OTHER = {
-    "cyrillic": (["Анна", "Иван", "Ольга", "Дмитрий", "Наталья", "Сергей"], ["Иванова", "Петров", "Смирнова", "Кузнецов", "Шевченко"]),
-    "greek": (["Μαρία", "Γιώργος", "Ελένη", "Νίκος"], ["Παπαδόπουλος", "Ιωάννου", "Δημητρίου", "Οικονόμου"]),
-    "han": (["伟", "芳", "娜", "秀英", "敏", "静"], ["王", "李", "张", "刘", "陈", "杨"]),
-    "japanese": (["太郎", "花子", "健一", "美咲", "翔"], ["山田", "佐藤", "鈴木", "高橋", "田中"]),
-    "hangul": (["민수", "지영", "서연", "현우"], ["김", "이", "박", "최", "정"]),
-    "arabic": (["محمد", "فاطمة", "أحمد", "ليلى"], ["الحسن", "منصور", "حداد", "نجار"]),
-    "hebrew": (["דוד", "רחל", "יוסף", "מרים"], ["כהן", "לוי", "מזרחי", "פרץ"]),
-    "devanagari": (["राज", "प्रिया", "अमित", "सुनीता"], ["शर्मा", "वर्मा", "गुप्ता", "सिंह"]),
-    "thai": (["สมชาย", "มาลี", "ประเสริฐ"], ["ใจดี", "ศรีสุข", "ทองคำ"]),
-}
+
+def _names() -> dict[tuple[str, str], list[str]]:
+    lines = (Path(__file__).parent / "names.txt").read_text(encoding="utf-8").splitlines()
+    rows = (line.split() for line in lines if line and not line.startswith("#"))
+    return {(script, kind): names for script, kind, *names in rows}
+
+
+NAMES = _names()
+SCRIPTS = sorted({script for script, _ in NAMES} - {"latin", "company"})
 TITLES = (
-    "Head of Purchasing", "Sales Manager", "Geschäftsführer", "Directrice commerciale", "Procurement Lead",
-    "Software Engineer", "Office Manager", "Responsable achats", "Chief Operating Officer", "Einkäuferin",
-)  # fmt: skip
-WORDS = ["north", "bright", "clear", "stone", "river", "iron", "maple", "harbor", "summit", "cedar", "amber", "falcon", "delta", "orbit", "pixel", "quartz", "solar", "timber", "velvet", "willow", "zephyr", "anchor", "beacon", "copper", "drift", "ember", "fjord", "granite", "helix", "indigo", "jasper", "karst", "lumen", "meadow"]
-TRADES = (
-    ["works", "systems", "logistics", "foods", "labs", "energy", "textiles", "consulting", "media", "pharma", "tools", "robotics", "paper", "optics"]
+    "Head of Purchasing",
+    "Sales Manager",
+    "Geschäftsführer",
+    "Directrice commerciale",
+    "Procurement Lead",
+    "Software Engineer",
+    "Office Manager",
+    "Responsable achats",
+    "Chief Operating Officer",
+    "Einkäuferin",
 )
 SUFFIXES = ("example", "example", "example", "test", "co.uk", "com.au", "de", "fr", "com.br", "co.jp", "io")
 FREEMAIL = (
@@ -43,11 +44,8 @@ FREEMAIL = (
 
 def name(rng: random.Random) -> tuple[str, str, str]:
     """First name, last name and script; four in five are Latin."""
-    if rng.random() < 0.8:
-        return rng.choice(LATIN), rng.choice(SURNAMES).replace("_", " "), "latin"
-    script = rng.choice(sorted(OTHER))
-    first, last = OTHER[script]
-    return rng.choice(first), rng.choice(last), script
+    script = "latin" if rng.random() < 0.8 else rng.choice(SCRIPTS)
+    return rng.choice(NAMES[script, "first"]), rng.choice(NAMES[script, "last"]).replace("_", " "), script
 
 
 def full(first: str, last: str, script: str) -> str:
@@ -83,7 +81,7 @@ def _ascii(text: str) -> str:
 
 def company(rng: random.Random, number: int) -> tuple[str, str]:
     """A company's name and main domain, unique by number; one in thirty has an international domain."""
-    one, two = rng.choice(WORDS), rng.choice(TRADES)
+    one, two = rng.choice(NAMES["company", "first"]), rng.choice(NAMES["company", "last"])
     if rng.random() < 0.03:
         return f"Müller & Söhne {number}", f"müller-{one}{number}.example"
     return f"{one.title()} {two.title()} {number}", f"{one}{two}{number}.{rng.choice(SUFFIXES)}"

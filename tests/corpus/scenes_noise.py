@@ -107,8 +107,10 @@ def web_form(s: Scene) -> None:
     """Our own address with a foreign Reply-To; the same form twice."""
     person = s.person(s.company())
     for after in (0, 30):
-        s.mail((f"forms@{OUR_DOMAIN}", "Website"), [(SHARED, "")], after=after, contacts=[person], subject="Contact form",
-               headers=[("Reply-To", person.address)])  # fmt: skip
+        s.mail(
+            (f"forms@{OUR_DOMAIN}", "Website"), [(SHARED, "")], after=after, contacts=[person],
+            subject="Contact form", headers=[("Reply-To", person.address)],
+        )  # fmt: skip
 
 
 @scene(2.5, "logged by Bcc")

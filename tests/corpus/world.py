@@ -229,7 +229,8 @@ class Scene:
 
     def _body(self, text: str, signature: str, reply: Mail | None) -> str:
         body = text or self.rng.choice(
-            ("Thanks, that works for us.", "Could you send the figures?", "Anbei die Unterlagen.", "Merci pour votre retour.",
+            ("Thanks, that works for us.", "Could you send the figures?", "Anbei die Unterlagen.",
+             "Merci pour votre retour.",
              "ありがとうございます。", "Спасибо, ждём ответа.", "Let us speak on Thursday."),
         )  # fmt: skip
         if signature:

@@ -98,21 +98,26 @@ def _box(seat: Seat) -> str:
 
 def eml(mail: Mail) -> bytes:
     """The mail as bytes: header words encoded, addresses with international domains raw, the body in UTF-8."""
+    parents = " ".join(mail.parents)
     fields = [
         ("Message-ID", mail.message_id), ("Date", format_datetime(mail.at)), ("From", _box(mail.sender)),
         ("To", ", ".join(map(_box, mail.to))), ("Cc", ", ".join(map(_box, mail.cc))), ("Subject", _word(mail.subject)),
-        ("In-Reply-To", mail.parents[-1] if mail.parents else ""), ("References", " ".join(mail.parents)), *mail.headers,
+        ("In-Reply-To", mail.parents[-1] if mail.parents else ""), ("References", parents), *mail.headers,
         ("MIME-Version", "1.0"),
     ]  # fmt: skip
     head = "".join(f"{name}: {value}\r\n" for name, value in fields if value)
     body = mail.body.replace("\n", "\r\n") + "\r\n"
-    plain = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-    if not mail.calendar:
-        return (head + plain + body).encode()
-    edge = f"b{abs(hash(mail.message_id))}"
-    method = "REPLY" if "METHOD:REPLY" in mail.calendar else "REQUEST"
-    parts = f'--{edge}\r\n{plain}{body}--{edge}\r\nContent-Type: text/calendar; method={method}; charset="utf-8"\r\n\r\n{mail.calendar}\r\n--{edge}--\r\n'
-    return (head + f'Content-Type: multipart/alternative; boundary="{edge}"\r\n\r\n{parts}').encode()
+    plain = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + body
+    return (head + (_with_calendar(plain, mail.calendar) if mail.calendar else plain)).encode()
+
+
+def _with_calendar(plain: str, calendar: str) -> str:
+    """A text part and an iTIP part, as calendars send them."""
+    edge = "part-of-the-corpus"
+    method = "REPLY" if "METHOD:REPLY" in calendar else "REQUEST"
+    kind = f'Content-Type: text/calendar; method={method}; charset="utf-8"'
+    top = f'Content-Type: multipart/alternative; boundary="{edge}"'
+    return f"{top}\r\n\r\n--{edge}\r\n{plain}--{edge}\r\n{kind}\r\n\r\n{calendar}\r\n--{edge}--\r\n"
 
 
 class _Tables:
@@ -147,8 +152,8 @@ class _Tables:
         for person in filter(lambda p: p.known, made.people):
             company = person.company
             self._add("contacts", {
-                "email": person.rows[0], "other_emails": ";".join(person.rows[1:]), "name": person.name, "phone": person.phone,
-                "title": person.title, "company": company.name if company else "",
+                "email": person.rows[0], "other_emails": ";".join(person.rows[1:]), "name": person.name,
+                "phone": person.phone, "title": person.title, "company": company.name if company else "",
                 "company_domain": company.listed[0] if company and company.listed else "", "created_at": "2024-01-01",
             })  # fmt: skip
         for deal in made.deals:
