@@ -43,6 +43,7 @@ class Calendars:
         self.calls = calls
         self.context = calls.context
         self.service = service
+        self.events = service.events()
         self._uids: dict[str, str] = {}
         self._zone = "UTC"
 
@@ -110,7 +111,7 @@ class Calendars:
         given = parameters(calendar)
         given |= {"syncToken": sync} if sync else {}
         given |= {"pageToken": token} if token else {}
-        request = self.service.events().list(**given)
+        request = self.events.list(**given)
         try:
             return self.calls.calendar("events.list", request, with_token=bool(sync))
         except (BadItem, CursorExpired) as error:
@@ -153,7 +154,7 @@ class Calendars:
         if given or not master:
             return given or str(item["id"])
         if master not in self._uids:
-            request = self.service.events().get(calendarId=calendar, eventId=master)
+            request = self.events.get(calendarId=calendar, eventId=master)
             try:
                 self._uids[master] = str(self.calls.calendar("events.get", request).get("iCalUID") or "")
             except (StreamGone, BadItem, CursorExpired):
@@ -166,7 +167,7 @@ class Calendars:
         while True:
             given = parameters(stream.id) | {"fields": "items(id,status,recurringEventId),nextPageToken"}
             given |= {"pageToken": token} if token else {}
-            answer = self.calls.calendar("events.list", self.service.events().list(**given))
+            answer = self.calls.calendar("events.list", self.events.list(**given))
             items = [item for item in answer.get("items") or () if isinstance(item, dict) and item.get("id")]
             yield [str(i["id"]) for i in items if i.get("status") != "cancelled" or i.get("recurringEventId")]
             token = str(answer.get("nextPageToken") or "")
@@ -177,7 +178,7 @@ class Calendars:
         """Events again by id; gone ones come as Removed."""
         changes: list[Change] = []
         for remote_id in remote_ids:
-            request = self.service.events().get(calendarId=stream.id, eventId=remote_id)
+            request = self.events.get(calendarId=stream.id, eventId=remote_id)
             try:
                 item = self.calls.calendar("events.get", request)
             except StreamGone as error:

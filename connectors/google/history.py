@@ -95,7 +95,7 @@ class History:
 
         def build(one: str) -> Any:
             fields = "id,threadId,labelIds,internalDate,sizeEstimate"
-            return self.box.users.messages().get(userId="me", id=one, format="minimal", fields=fields)
+            return self.box.messages.get(userId="me", id=one, format="minimal", fields=fields)
 
         for answer in self.box.batches.run("messages.get", untold, build):
             if answer.found is not None:

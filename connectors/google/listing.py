@@ -85,7 +85,7 @@ class Listing:
     def _head(self, position: Position) -> Generator[Batch, None, Position]:
         ids, _ = self.box.page("", size=HEAD)
         position = position.moved(after=ids[-1] if ids else "")
-        yield self._batch(self._changes(ids), position)
+        yield self._batch(self._changes(self._left(ids, "")), position)
         return position
 
     def _live(self, position: Position) -> Generator[Batch, None, Position]:
