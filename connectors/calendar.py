@@ -10,10 +10,12 @@ How the parts go together, for whoever stores meetings:
    with JSON hand over CalendarEvent values already. ``problems`` are to be counted; the events beside them are good.
 2. Keep every component version: key (uid, recurrence_id), what it came from (mail or calendar), and for mail the
    sender and the time of receipt. ``meeting_identity(event)`` gives the key.
-3. ``merge_versions(versions)`` folds all versions of one key into the present state; call it again with all of them
-   when another arrives: the result does not depend on the order.
-4. ``expand(events, start=, end=)`` takes the merged master and overrides of one UID and gives the instances of a
-   window. ``Occurrence.recurrence_id`` is the instance's identity, also when it was moved.
+3. ``merge_versions(versions)`` folds all versions of one key into the present state (``merge_series`` all keys of one
+   UID); call it again with all of them when another arrives: the result does not depend on the order. A ``Version``
+   from a mail carries its sender; what the sender may not say comes back in ``Merged.refused``.
+4. ``expand(events, start=, end=)`` takes the merged master and overrides of one UID (the event of each ``Merged``, its
+   status already "cancelled" where it is) and gives the instances of a window. ``Occurrence.recurrence_id`` is the
+   instance's identity, also when it was moved.
 """
 
 from __future__ import annotations
@@ -25,10 +27,22 @@ from connectors.errors import BadItem
 from connectors.ical import lines
 from connectors.ical.events import event
 from connectors.ical.expand import Expansion, Occurrence, expand
+from connectors.ical.merge import Merged, Version, merge_series, merge_versions
 from connectors.ical.zones import Zones
 from connectors.types import CalendarEvent
 
-__all__ = ["Expansion", "Occurrence", "ParsedCalendar", "expand", "meeting_identity", "parse_calendar"]
+__all__ = [
+    "Expansion",
+    "Merged",
+    "Occurrence",
+    "ParsedCalendar",
+    "Version",
+    "expand",
+    "meeting_identity",
+    "merge_series",
+    "merge_versions",
+    "parse_calendar",
+]
 
 
 @dataclass(frozen=True, slots=True)
