@@ -9,9 +9,7 @@ would have done with the same input.
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,76 +18,14 @@ from matching.correspondence import facts_of
 from matching.decide import decide_all
 from matching.memory import InMemoryDirectory
 from matching.types import Candidate, Decision, Item
-from sync import baselines
+from sync.baselines import WAYS
 from sync.corpus import Corpus, Key, read_corpus
+from sync.scores import KINDS, Report, Score
 
-KINDS = ("contact", "company", "deal")
 PLURAL = {"contact": "contacts", "company": "companies", "deal": "deals"}
-WORST = 10
 
 
-@dataclass(slots=True)
-class Score:
-    """True positives, false positives and false negatives of one kind of link."""
-
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
-
-    def add(self, wanted: set[str], found: set[str]) -> None:
-        """Count one item."""
-        self.tp += len(wanted & found)
-        self.fp += len(found - wanted)
-        self.fn += len(wanted - found)
-
-    def as_dict(self) -> dict[str, float | int | None]:
-        """With precision and recall, None where nothing was counted."""
-        precision = round(self.tp / (self.tp + self.fp), 5) if self.tp + self.fp else None
-        recall = round(self.tp / (self.tp + self.fn), 5) if self.tp + self.fn else None
-        return {"precision": precision, "recall": recall, "tp": self.tp, "fp": self.fp, "fn": self.fn}
-
-
-@dataclass(slots=True)
-class Report:
-    """What an evaluation found; ``as_dict`` is the JSON of ``crm-sync evaluate --json``."""
-
-    scores: dict[str, Score] = field(default_factory=lambda: {kind: Score() for kind in KINDS})
-    status: Counter[tuple[str, str]] = field(default_factory=Counter)
-    top: Counter[str] = field(default_factory=Counter)
-    traps: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    disagreements: list[dict[str, Any]] = field(default_factory=list)
-    baselines: dict[str, dict[str, Score]] = field(default_factory=dict)
-    items: int = 0
-    missing: list[str] = field(default_factory=list)
-    unreadable: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        asked = self.top["right"] + self.top["wrong"]
-        confusion: dict[str, dict[str, int]] = defaultdict(dict)
-        for (wanted, found), count in sorted(self.status.items()):
-            confusion[wanted][found] = count
-        worst = sorted(self.disagreements, key=lambda d: -d["weight"])
-        return {
-            **{kind: score.as_dict() for kind, score in self.scores.items()},
-            "status": dict(confusion),
-            "suggestions": {"top1": round(self.top["right"] / asked, 5) if asked else None, **self.top},
-            "items": self.items,
-            "missing": {"count": len(self.missing), "first": self.missing[:WORST]},
-            "unreadable": self.unreadable,
-            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
-            "decisions_per_second": round(self.items / self.seconds["decide"]) if self.seconds.get("decide") else None,
-            "traps": {trap: dict(counts) for trap, counts in sorted(self.traps.items())},
-            "baselines": {n: {k: s.as_dict() for k, s in scores.items()} for n, scores in self.baselines.items()},
-            "disagreements": worst[:WORST],
-            "disagreements_total": len(self.disagreements),
-        }
-
-
-def evaluate(
-    corpus_dir: Path, *, with_baselines: bool = False, clock: Callable[[], float] = time.perf_counter
-) -> Report:
+def evaluate(corpus_dir: Path, *, baselines: bool = False, clock: Callable[[], float] = time.perf_counter) -> Report:
     """Decide every item of the corpus and compare with its truth. Raises ValueError for a malformed corpus."""
     report = Report()
     started = clock()
@@ -104,7 +40,7 @@ def evaluate(
     names = Names(corpus)
     for key, row in corpus.truth.items():
         _compare(report, key, row, corpus.items.get(key), decisions, names)
-    if with_baselines:
+    if baselines:
         report.baselines = _baselines(corpus, directory, names)
     return report
 
@@ -218,7 +154,7 @@ def _evidence(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
 def _baselines(corpus: Corpus, directory: InMemoryDirectory, names: Names) -> dict[str, dict[str, Score]]:
     """The scores of the simpler ways on the same truth."""
     result: dict[str, dict[str, Score]] = {}
-    for name, way in baselines.WAYS.items():
+    for name, way in WAYS.items():
         scores = result[name] = {kind: Score() for kind in KINDS}
         for key, row in corpus.truth.items():
             item = corpus.items.get(key)
