@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from crm.correspondence import thread_key
-from crm.directory import load
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from crm.directory import load
 from crm.models import (
     Account,
     Communication,

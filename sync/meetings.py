@@ -9,17 +9,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from connectors.calendar import Occurrence, Version, expand, merge_versions
+from connectors.ical.expand import Occurrence, expand
+from connectors.ical.merge import Version, merge_series
 from connectors.types import CalendarEvent
 from crm import search
-from crm.models import Account, Communication, CommunicationBody, EventVersion, Ledger, Link, Participant, Sighting, Stream
+from crm.models import (
+    Account,
+    Communication,
+    CommunicationBody,
+    EventVersion,
+    Ledger,
+    Link,
+    Participant,
+    Sighting,
+    Stream,
+)
 from crm.privacy import tier_of
 from matching.addresses import canonical
 from matching.types import Item
@@ -34,6 +45,9 @@ AHEAD = timedelta(days=366)
 NOT_MEETINGS = frozenset({"outOfOffice", "birthday", "focusTime", "workingLocation", "fromGmail"})
 RSVP = frozenset({"REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"})
 BUSY = "Busy"
+UNKNOWN = "unknown"
+FIRST_DAY, LAST_DAY = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""A single event is in the log whenever it was; only series have a window."""
 
 
 @dataclass(slots=True)
@@ -177,22 +191,22 @@ def _instances(rows: Sequence[EventVersion], now: datetime) -> list[_Instance]:
     withdrawn = [r.removed_at for r in rows if r.removed_at is not None and r.via == "calendar"]
     calendars = [r for r in live if r.via == "calendar"]
     ended = max(withdrawn) if withdrawn and not calendars else None
-    by_key: dict[str, list[Version]] = defaultdict(list)
-    for row in live if ended is None else rows:
-        by_key[row.recurrence_id].append(
-            Version(event=from_json(row.payload), via=row.via, sender=row.sender, received_at=row.received_at)
-        )
-    merged = [state for key in sorted(by_key) if (state := merge_versions(by_key[key])) is not None]
+    versions = [
+        Version(from_json(r.payload), (r.sender or UNKNOWN) if r.via == "mail" else "", r.received_at)
+        for r in (live if ended is None else rows)
+    ]
+    merged = [replace(m.event, status="cancelled") if m.cancelled else m.event for m in merge_series(versions).values()]
     if not merged:
         return []
-    expansion = expand(merged, start=now - BACK, end=now + AHEAD)
-    return [_instance(o, ended) for o in expansion.instances]
+    repeats = any(event.recurrence for event in merged)
+    begin, end = (now - BACK, now + AHEAD) if repeats else (FIRST_DAY, LAST_DAY)
+    return [_instance(o, ended) for o in expand(merged, start=begin, end=end).instances]
 
 
 def _instance(o: Occurrence, ended: datetime | None) -> _Instance:
     gone = ended is not None and o.start > ended
     return _Instance(
-        o.event, identity(o.recurrence_id), o.start, o.end, not isinstance(o.event.start, datetime),
+        o.event, identity(o.recurrence_id), o.start, o.end, o.all_day,
         o.cancelled or gone, o.event.classification in ("private", "confidential"),
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -53,10 +54,10 @@ def _handle(service: Service, rows: list[tuple[int, str, dict[str, Any]]], over:
     rest = [row for row in rows if row[1] != "identity.changed"]
     done = 0
     if identity:
-        done += _try(service, identity, lambda: _identity(service, [payload for _, _, payload in identity], over))
+        done += _try(service, identity, partial(_identity, service, [payload for _, _, payload in identity], over))
     for row in rest:
-        handler = HANDLERS.get(row[1])
-        done += _try(service, [row], (lambda h=handler, p=row[2]: h(service, p, over)) if handler else (lambda: True))
+        handler = HANDLERS.get(row[1], _nothing)
+        done += _try(service, [row], partial(handler, service, row[2], over))
     return done
 
 
@@ -92,6 +93,11 @@ def _setting(service: Service, payload: dict[str, Any], over: Callable[[], bool]
             scope = rematch.everything(session)
         _, rest = rematch.run(service, scope, over=over)
         return not (rest.threads or rest.series)
+    return True
+
+
+def _nothing(service: Service, payload: dict[str, Any], over: Callable[[], bool]) -> bool:
+    """An event nobody has asked for."""
     return True
 
 

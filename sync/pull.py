@@ -27,6 +27,7 @@ from crm.models import Account, Stream
 from sync import known, lease, sweep
 from sync.apply import MAX_ATTEMPTS, Counts, Place, apply
 from sync.arrive import Arrival, occurred_at, parse
+from sync.intents import Intent
 from sync.lease import Lease
 from sync.plan import Entry, plan, split
 from sync.policy import policy_of
@@ -232,10 +233,10 @@ class _Puller:
 
     def _plan(
         self, session: Session, row: Stream, entries: Sequence[Entry], policy: Policy, now: datetime
-    ) -> list[object]:
+    ) -> list[Intent]:
         arrivals = [e for e in entries if isinstance(e, Arrival)]
         occurred = {a.upsert.remote_id: occurred_at(a, now) for a in arrivals if a.envelope}
-        return list(plan(entries, known.gather(session, row.id, entries), policy, occurred))  # type: ignore[arg-type]
+        return list(plan(entries, known.gather(session, row.id, entries), policy, occurred))
 
     def _list_only(self, remote: RemoteStream) -> None:
         """A folder that is switched off: its ids get a row each, and nothing is fetched."""

@@ -57,7 +57,7 @@ def schedule(service: Service, redis_url: str | None = None) -> None:
     redis = jobs.connect(service, redis_url)
     cron = CronScheduler(connection=redis, logging_level="WARNING", name="crm-sync")
     cron.register(jobs.tick, jobs.LIVE, args=(url,), interval=TICK_SECONDS, result_ttl=0, job_timeout=120)
-    cron.start()
+    cron.start()  # type: ignore[no-untyped-call]
 
 
 @dataclass(slots=True)
@@ -72,6 +72,7 @@ class _Child:
     delay: float = 1.0
 
     def start(self) -> None:
+        """Spawn it: nothing of the parent's connections comes along."""
         self.process = SPAWN.Process(target=self.target, args=self.args, name=f"crm-sync {self.name}")
         self.process.start()
         self.started = time.monotonic()

@@ -120,6 +120,7 @@ class Participant(Base):
     role: Mapped[str]
     raw: Mapped[str] = mapped_column(default="")
     canonical: Mapped[str] = mapped_column(default="")
+    family: Mapped[str] = mapped_column(default="", index=True)
     domain: Mapped[str] = mapped_column(default="", index=True)
     name: Mapped[str] = mapped_column(default="")
     response: Mapped[str | None]

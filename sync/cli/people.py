@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def import_(kind: str, file: str, dry_run: bool, mapping: Path | None, as_json: 
         data = result.as_json()
     outbox.drain(crm)
     show(data, _lines(data, dry_run), as_json=as_json)
-    if data["errors"] and not any(data["counts"].values()):
+    if result.counts["rows"] and result.counts["failed"] == result.counts["rows"]:
         sys.exit(FAILED)
 
 
@@ -100,7 +101,7 @@ def _undo(crm: Any, batch: str, as_json: bool) -> None:
         raise click.UsageError("`crm-sync import undo` takes the number the import printed")
     with crm.db.transaction() as session:
         result = csvimport.undo(session, int(batch), actor_id=None, now=crm.now())
-        data = result.as_json()
+        data = asdict(result)
     outbox.drain(crm)
     show(data, [f"Import {batch} taken back."], as_json=as_json)
 

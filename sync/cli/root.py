@@ -71,7 +71,7 @@ def show(data: dict[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
         click.echo(line)
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[datetime]):
     """A date or an ISO 8601 time; becomes an aware UTC datetime."""
 
     name = "date"

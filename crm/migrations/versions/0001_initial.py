@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 import crm.models.base
 from crm.search_index import POSTGRES, SQLITE
+from sqlalchemy.dialects import postgresql
 
 revision = '0001'
 down_revision = None
@@ -422,6 +423,7 @@ def upgrade() -> None:
     sa.Column('role', sa.Text(), nullable=False),
     sa.Column('raw', sa.Text(), nullable=False),
     sa.Column('canonical', sa.Text(), nullable=False),
+    sa.Column('family', sa.Text(), nullable=False),
     sa.Column('domain', sa.Text(), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('response', sa.Text(), nullable=True),
@@ -434,6 +436,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_participant_canonical_communication_id', ['canonical', 'communication_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_participant_communication_id'), ['communication_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_participant_domain'), ['domain'], unique=False)
+        batch_op.create_index(batch_op.f('ix_participant_family'), ['family'], unique=False)
 
     op.create_table('question',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -891,6 +894,7 @@ def downgrade() -> None:
 
     op.drop_table('question')
     with op.batch_alter_table('participant', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_participant_family'))
         batch_op.drop_index(batch_op.f('ix_participant_domain'))
         batch_op.drop_index(batch_op.f('ix_participant_communication_id'))
         batch_op.drop_index('ix_participant_canonical_communication_id')
