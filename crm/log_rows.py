@@ -1,0 +1,210 @@
+"""Turns communications into rows to show, as far as the viewer may see each: one set of queries for any number of
+rows.
+
+What a tier hides is replaced here, once, for every page: below *subject* the subject is a sentence ("E-mail with
+Jonas, 4 March"),
+below *full* there is no snippet, no attachment and no blind copy recipient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from crm.models import Communication, Company, Contact, Deal, Link, Participant, Sighting
+from crm.privacy import Tier, Viewer, tiers, visible
+from crm.reasons import why, why_not
+
+PEOPLE_SHOWN = 8
+CHUNK = 500
+KINDS = {"email": "E-mail", "meeting": "Meeting", "call": "Call", "note": "Note"}
+ORDER = ("from", "original_from", "organizer", "sender", "reply_to", "to", "attendee", "cc", "bcc")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A record an item is attached to."""
+
+    kind: str
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One line of the log or of a record's timeline, redacted. ``subject`` is a sentence below the subject tier.
+    ``people`` are names, the
+    other side first. ``thread_count`` counts what the viewer may see of the thread or series. ``why`` is one line.
+    Times are UTC."""
+
+    id: int
+    kind: str
+    direction: str | None
+    occurred_at: datetime
+    ends_at: datetime | None
+    all_day: bool
+    subject: str
+    snippet: str
+    people: tuple[str, ...]
+    people_more: int
+    contacts: tuple[Target, ...]
+    companies: tuple[Target, ...]
+    deals: tuple[Target, ...]
+    why: str
+    status: str
+    reason: str | None
+    tier: Tier
+    seen_in: int
+    thread_id: int | None
+    series: str | None
+    thread_count: int
+    attachments: int
+    cancelled: bool
+    outcome: str | None
+    marks: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def visibility(self) -> str:
+        """The tier as a word."""
+        return self.tier.word
+
+
+def build(
+    session: Session, viewer: Viewer, items: Sequence[Communication], *, counts: dict[int, int] | None = None
+) -> list[LogRow]:
+    """Rows for items in their order; those that don't exist for the viewer are left out. At most ten statements per
+    500 items.
+    ``counts`` are sizes of folded groups by item id; without it the visible size of each thread is asked."""
+    rows: list[LogRow] = []
+    for at in range(0, len(items), CHUNK):
+        rows += _chunk(session, viewer, items[at : at + CHUNK], counts)
+    return rows
+
+
+def _chunk(
+    session: Session, viewer: Viewer, items: Sequence[Communication], counts: dict[int, int] | None
+) -> list[LogRow]:
+    ids = [item.id for item in items]
+    seen = tiers(session, viewer, ids)
+    people = participants(session, ids)
+    attached = links(session, ids)
+    named = names(session, [link for found in attached.values() for link in found])
+    spotted = _sighted(session, ids)
+    sizes = counts if counts is not None else _sizes(session, viewer, items)
+    return [
+        _row(item, seen[item.id], people.get(item.id, []), attached.get(item.id, []), named, spotted.get(item.id, 0),
+             sizes.get(item.id, 1))
+        for item in items
+        if seen[item.id] > Tier.PRIVATE
+    ]  # fmt: skip
+
+
+def _row(
+    item: Communication,
+    tier: Tier,
+    parties: list[Participant],
+    attached: list[Link],
+    named: dict[tuple[str, int], str],
+    seen_in: int,
+    count: int,
+) -> LogRow:
+    shown = people_of(parties, tier)
+    targets = [Target(link.target_kind, link.target_id, named[link.target_kind, link.target_id])
+               for link in attached if (link.target_kind, link.target_id) in named]  # fmt: skip
+    full = tier == Tier.FULL
+    return LogRow(
+        id=item.id, kind=item.kind, direction=item.direction, occurred_at=item.occurred_at, ends_at=item.ends_at,
+        all_day=item.all_day, subject=subject_of(item, tier, shown), snippet=item.snippet if full else "",
+        people=tuple(shown[:PEOPLE_SHOWN]), people_more=max(0, len(shown) - PEOPLE_SHOWN),
+        contacts=tuple(t for t in targets if t.kind == "contact"),
+        companies=tuple(t for t in targets if t.kind == "company"), deals=tuple(t for t in targets if t.kind == "deal"),
+        why=_why(item, attached, tier), status=item.status, reason=item.reason, tier=tier, seen_in=seen_in,
+        thread_id=item.thread_id, series=item.ical_uid if item.kind == "meeting" else None, thread_count=count,
+        attachments=len(item.attachments) if full else 0, cancelled=item.cancelled,
+        outcome=item.outcome if full else None, marks=tuple(item.marks),
+    )  # fmt: skip
+
+
+def subject_of(item: Communication, tier: Tier, people: Sequence[str]) -> str:
+    """The subject, or below its tier who and when: "E-mail with Jonas, 4 March"."""
+    if tier >= Tier.SUBJECT:
+        return item.subject
+    if item.kind == "meeting" and "private" in item.marks:
+        return f"Busy, {item.occurred_at.day} {item.occurred_at:%B}"
+    shown = f" with {people[0]}" if people else ""
+    more = f" and {len(people) - 1} more" if len(people) > 1 else ""
+    return f"{KINDS.get(item.kind, item.kind)}{shown}{more}, {item.occurred_at.day} {item.occurred_at:%B}"
+
+
+def people_of(parties: Iterable[Participant], tier: Tier) -> list[str]:
+    """Names (else addresses) of who takes part, the other side first, each once; blind copies only for those who see
+    all."""
+    rank = {role: place for place, role in enumerate(ORDER)}
+    rows = [p for p in parties if p.role in rank and (p.role != "bcc" or tier == Tier.FULL)]
+    rows.sort(key=lambda p: (p.own, rank[p.role], p.position))
+    found: dict[str, str] = {}
+    for party in rows:
+        found.setdefault(party.canonical or party.name, party.name or party.canonical)
+    return [name for name in found.values() if name]
+
+
+def participants(session: Session, ids: Sequence[int]) -> dict[int, list[Participant]]:
+    """Participants by item, in order."""
+    query = select(Participant).where(Participant.communication_id.in_(ids))
+    found: dict[int, list[Participant]] = {}
+    for party in session.scalars(query.order_by(Participant.communication_id, Participant.position, Participant.id)):
+        found.setdefault(party.communication_id, []).append(party)
+    return found
+
+
+def links(session: Session, ids: Sequence[int]) -> dict[int, list[Link]]:
+    """Links by item, the surest first; those a person took off are left out."""
+    query = select(Link).where(Link.communication_id.in_(ids), Link.tombstoned.is_(False))
+    found: dict[int, list[Link]] = {}
+    surest = (Link.pinned.desc(), Link.score.desc(), Link.target_kind, Link.target_id)
+    for link in session.scalars(query.order_by(*surest)):
+        found.setdefault(link.communication_id, []).append(link)
+    return found
+
+
+def names(session: Session, targets: Iterable[Link]) -> dict[tuple[str, int], str]:
+    """Names of live records by (kind, id)."""
+    wanted: dict[str, set[int]] = {"contact": set(), "company": set(), "deal": set()}
+    for target in targets:
+        wanted[target.target_kind].add(target.target_id)
+    columns = {
+        "contact": (Contact.id, Contact.name, Contact.deleted_at), "deal": (Deal.id, Deal.title, Deal.deleted_at),
+        "company": (Company.id, Company.name, Company.deleted_at),
+    }  # fmt: skip
+    found: dict[tuple[str, int], str] = {}
+    for kind, ids in wanted.items():
+        key, name, gone = columns[kind]
+        if ids:
+            for row_id, text in session.execute(select(key, name).where(key.in_(ids), gone.is_(None))):
+                found[kind, row_id] = text
+    return found
+
+
+def _sighted(session: Session, ids: Sequence[int]) -> dict[int, int]:
+    query = select(Sighting.communication_id, func.count(Sighting.id)).where(Sighting.communication_id.in_(ids))
+    return dict(row._tuple() for row in session.execute(query.group_by(Sighting.communication_id)))
+
+
+def _sizes(session: Session, viewer: Viewer, items: Sequence[Communication]) -> dict[int, int]:
+    threads = {item.thread_id for item in items if item.thread_id is not None}
+    query = select(Communication.thread_id, func.count(Communication.id)).where(
+        Communication.thread_id.in_(threads), visible(viewer)
+    )
+    sizes = dict(row._tuple() for row in session.execute(query.group_by(Communication.thread_id)))
+    return {item.id: sizes.get(item.thread_id, 1) for item in items}
+
+
+def _why(item: Communication, attached: list[Link], tier: Tier) -> str:
+    if not attached:
+        return why_not(item.status, item.reason)
+    best = attached[0]
+    return why(best.evidence, best.method, pinned=best.pinned, tier=tier)

@@ -1,0 +1,236 @@
+"""The log, and the timelines of contacts, companies and deals: pages of rows the viewer may see, newest first.
+
+Keyset pages: a page costs the same at any depth. Record timelines fold a thread or a meeting series into one row.
+Every
+question goes through ``crm.privacy``; what a row shows is ``crm.log_rows``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, and_, case, cast, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from crm import search
+from crm.errors import Refused
+from crm.log_rows import LogRow, build
+from crm.models import Communication, Contact, Job, Link, Participant, Sighting
+from crm.privacy import Viewer, content_visible, visible
+
+PAGE_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """What a page is narrowed to; empty means all. ``kinds`` of email, meeting, call, note. ``status`` linked,
+    review, unmatched,
+    ignored. ``user_id``: seen in a mailbox of theirs, or written by them. ``address``: takes part. ``since`` is
+    included, ``until`` not."""
+
+    kinds: frozenset[str] = frozenset()
+    direction: str = ""
+    status: str = ""
+    reason: str = ""
+    account_id: int | None = None
+    user_id: int | None = None
+    contact_id: int | None = None
+    company_id: int | None = None
+    deal_id: int | None = None
+    thread_id: int | None = None
+    address: str = ""
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def of_record(self) -> bool:
+        """Whether the page is a record's timeline."""
+        return any(value is not None for value in (self.contact_id, self.company_id, self.deal_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, and the token of the next page, None at the end."""
+
+    rows: list[LogRow]
+    next: str | None
+
+
+def page(
+    session: Session,
+    viewer: Viewer,
+    filters: LogFilter | None = None,
+    *,
+    before: str | None = None,
+    limit: int = 50,
+    fold: bool = False,
+    now: datetime | None = None,
+) -> Page:
+    """A page, newest first; a constant number of statements. ``before`` is the token of the page before. ``fold``:
+    one row per
+    thread or series, for record timelines only. ``now``: what lies ahead is left to ``upcoming``. Raises Refused for
+    a bad token."""
+    chosen = filters or LogFilter()
+    where = conditions(session, viewer, chosen)
+    if now is not None:
+        where.append(Communication.occurred_at <= now)
+    if fold and chosen.of_record:
+        return _folded(session, viewer, where, before, min(limit, PAGE_MAX))
+    query = select(Communication).where(*where)
+    if before is not None:
+        query = query.where(_older(*_token(before)))
+    newest = query.order_by(Communication.occurred_at.desc(), Communication.id.desc())
+    items = list(session.scalars(newest.limit(min(limit, PAGE_MAX) + 1)))
+    return _page(items, build(session, viewer, items[: min(limit, PAGE_MAX)]), min(limit, PAGE_MAX))
+
+
+def upcoming(
+    session: Session, viewer: Viewer, filters: LogFilter | None = None, *, now: datetime, limit: int = 10
+) -> list[LogRow]:
+    """What lies ahead, the nearest first, the next one of each series; cancelled ones left out."""
+    where = [*conditions(session, viewer, filters or LogFilter()), Communication.occurred_at > now]
+    rank = func.row_number().over(partition_by=_group(), order_by=(Communication.occurred_at, Communication.id))
+    inner = select(Communication.id, rank.label("rank")).where(*where, Communication.cancelled.is_(False)).subquery()
+    query = select(Communication).join(inner, inner.c.id == Communication.id).where(inner.c.rank == 1)
+    ordered = query.order_by(Communication.occurred_at, Communication.id).limit(limit)
+    return build(session, viewer, list(session.scalars(ordered)))
+
+
+def count(session: Session, viewer: Viewer, filters: LogFilter | None = None) -> int:
+    """How many items the viewer may see under the filter."""
+    where = conditions(session, viewer, filters or LogFilter())
+    return session.scalar(select(func.count()).select_from(Communication).where(*where)) or 0
+
+
+def tally(session: Session, viewer: Viewer, filters: LogFilter | None = None) -> dict[tuple[str, str], int]:
+    """Numbers by (status, reason) of what the viewer may see, for chips that open the list."""
+    where = conditions(session, viewer, replace(filters or LogFilter(), status="", reason=""))
+    query = select(Communication.status, func.coalesce(Communication.reason, ""), func.count()).where(*where)
+    grouped = query.group_by(Communication.status, func.coalesce(Communication.reason, ""))
+    return {(status, reason): n for status, reason, n in session.execute(grouped)}
+
+
+def conditions(session: Session, viewer: Viewer, filters: LogFilter) -> list[ColumnElement[bool]]:
+    """The filter and the viewer as SQL conditions on ``Communication``."""
+    found: list[ColumnElement[bool]] = [visible(viewer)]
+    if filters.kinds:
+        found.append(Communication.kind.in_(sorted(filters.kinds)))
+    for name in ("direction", "status", "reason"):
+        if value := getattr(filters, name):
+            found.append(getattr(Communication, name) == value)
+    if filters.thread_id is not None:
+        found.append(Communication.thread_id == filters.thread_id)
+    if filters.since is not None:
+        found.append(Communication.occurred_at >= filters.since)
+    if filters.until is not None:
+        found.append(Communication.occurred_at < filters.until)
+    return found + _seen(viewer, filters) + _record(filters) + _words(session, viewer, filters)
+
+
+def _seen(viewer: Viewer, filters: LogFilter) -> list[ColumnElement[bool]]:
+    here = Sighting.communication_id == Communication.id
+    found: list[ColumnElement[bool]] = []
+    if filters.account_id is not None:
+        found.append(exists().where(here, Sighting.account_id == filters.account_id))
+    if filters.user_id is not None:
+        own = exists().where(here, Sighting.owner_id == filters.user_id)
+        found.append(or_(own, Communication.author_id == filters.user_id))
+    if filters.address:
+        takes_part = Participant.communication_id == Communication.id, Participant.canonical == filters.address
+        # whom a blind copy went to is content: by address it is found by those only who can read all
+        openly = exists().where(*takes_part, Participant.role != "bcc")
+        found.append(or_(openly, and_(exists().where(*takes_part), content_visible(viewer))))
+    return found
+
+
+def _record(filters: LogFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    for kind in ("contact", "deal"):
+        if (target := getattr(filters, f"{kind}_id")) is not None:
+            found.append(Communication.id.in_(_linked(kind, target)))
+    if filters.company_id is not None:
+        found.append(Communication.id.in_(of_company(filters.company_id)))
+    return found
+
+
+def _linked(kind: str, target: int) -> Any:
+    live = Link.target_kind == kind, Link.target_id == target, Link.tombstoned.is_(False)
+    return select(Link.communication_id).where(*live)
+
+
+def of_company(company_id: int) -> Any:
+    """Ids of a company's items: those linked to it, and those of its people whatever their address's domain, unless
+    such an item is
+    linked to another company or was taken off this one."""
+    other = aliased(Link)
+    people = select(Contact.id).where(Contact.company_id == company_id, Contact.deleted_at.is_(None))
+    jobs = select(Job.contact_id).where(Job.company_id == company_id, Job.valid_to.is_(None))
+    elsewhere = exists().where(other.communication_id == Link.communication_id, other.target_kind == "company",
+                               or_(other.target_id == company_id, other.tombstoned.is_(False)))  # fmt: skip
+    theirs = select(Link.communication_id).where(
+        Link.target_kind == "contact", or_(Link.target_id.in_(people), Link.target_id.in_(jobs)),
+        Link.tombstoned.is_(False), ~elsewhere,
+    )  # fmt: skip
+    return _linked("company", company_id).union(theirs)
+
+
+def _words(session: Session, viewer: Viewer, filters: LogFilter) -> list[ColumnElement[bool]]:
+    if not filters.text.strip():
+        return []
+    found = search.matches(session, viewer, filters.text)
+    return [found] if found is not None else [Communication.id < 0]
+
+
+def _group() -> ColumnElement[str]:
+    """What folds into one row: a thread, a series, or the item alone."""
+    return case(
+        (and_(Communication.kind == "meeting", Communication.ical_uid.is_not(None)), "e" + Communication.ical_uid),
+        (Communication.thread_id.is_not(None), "t" + cast(Communication.thread_id, String)),
+        else_="c" + cast(Communication.id, String),
+    )
+
+
+def _folded(
+    session: Session, viewer: Viewer, where: list[ColumnElement[bool]], before: str | None, limit: int
+) -> Page:
+    newest = (Communication.occurred_at.desc(), Communication.id.desc())
+    inner = (
+        select(
+            Communication.id,
+            func.row_number().over(partition_by=_group(), order_by=newest).label("rank"),
+            func.count().over(partition_by=_group()).label("size"),
+        )
+        .where(*where)
+        .subquery()
+    )
+    query = select(Communication, inner.c.size).join(inner, inner.c.id == Communication.id).where(inner.c.rank == 1)
+    if before is not None:
+        query = query.where(_older(*_token(before)))
+    found = session.execute(query.order_by(*newest).limit(limit + 1)).all()
+    items = [row[0] for row in found]
+    sizes = {item.id: size for item, size in found}
+    return _page(items, build(session, viewer, items[:limit], counts=sizes), limit)
+
+
+def _page(items: list[Communication], rows: list[LogRow], limit: int) -> Page:
+    more = len(items) > limit
+    last = items[limit - 1] if more else None
+    return Page(rows, f"{last.occurred_at.isoformat()}_{last.id}" if last else None)
+
+
+def _older(at: datetime, item_id: int) -> ColumnElement[bool]:
+    return and_(Communication.occurred_at <= at, or_(Communication.occurred_at < at, Communication.id < item_id))
+
+
+def _token(token: str) -> tuple[datetime, int]:
+    at, _, item_id = token.partition("_")
+    try:
+        return datetime.fromisoformat(at), int(item_id)
+    except ValueError:
+        raise Refused("There is no such page.", "before") from None
+
+
+__all__ = ["LogFilter", "LogRow", "Page", "conditions", "count", "of_company", "page", "tally", "upcoming"]
