@@ -247,10 +247,7 @@ class Calendar:
         """One series listed again: its instances in the window, and what is no longer among them."""
         self._masters.pop(master, None)
         before = self._series.get(master, [])
-        try:
-            listed = [one for one in self._instances(master) if not event.is_master(one)] if self._master(master) else None
-        except Gone:
-            listed = None
+        listed = self._instances(master)
         if listed is None:
             self._series.pop(master, None)
             return [Removed(one, "deleted") for one in before]
@@ -260,19 +257,24 @@ class Calendar:
         lost = [one for one in before if one not in now]
         return changes + (self._asked(lost, sure=False) if lost else [])
 
-    def _instances(self, master: str) -> Iterator[dict[str, Any]]:
-        start, end = self._span
-        link = f"/events/{segment(master)}/instances" + query(startDateTime=start, endDateTime=end, top=PAGE)
+    def _instances(self, master: str) -> list[dict[str, Any]] | None:
+        """The instances of a series in the window, its master read anew; None when the series is gone."""
+        self._load([master])
+        if self._masters.get(master) is None:
+            return None
+        link = f"/events/{segment(master)}/instances"
+        link += query(startDateTime=self._span[0], endDateTime=self._span[1], top=PAGE)
+        found: list[dict[str, Any]] = []
         for _ in range(MAX_PAGES):
-            page = self._graph.get("events instances", link, prefer=PREFER)
-            yield from _items(page)
+            try:
+                page = self._graph.get("events instances", link, prefer=PREFER)
+            except Gone:
+                return None
+            found += [one for one in _items(page) if not event.is_master(one)]
             link = str(page.get("@odata.nextLink") or "")
             if not link:
-                return
-
-    def _master(self, master: str) -> Mapping[str, Any] | None:
-        self._load([master])
-        return self._masters.get(master)
+                break
+        return found
 
     def _load(self, wanted: Collection[str]) -> None:
         """Have these masters at hand; one that is gone is held as None."""

@@ -166,6 +166,8 @@ class Identity:
     def token(self, rejected: str = "") -> str:
         """A valid access token; one other than ``rejected``, by a forced refresh where needed. Raises NeedsPerson,
         OperatorFault, TryLater."""
+        if rejected:
+            self._held = None
         for _ in range(RACES):
             held = self._held or read_secret(self._context.secret())
             access = str(held.get("access_token") or "")
