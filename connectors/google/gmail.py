@@ -54,12 +54,12 @@ class Mailbox:
         return labels.names_of(label_ids, self.names)
 
     def page(
-        self, token: str, *, size: int = PAGE, label: str = "", query: str = "", everything: bool = False
+        self, token: str, *, size: int = 0, label: str = "", query: str = "", everything: bool = False
     ) -> tuple[list[str], str]:
         """One page of message ids, newest first, and the token of the next ("" at the end). Five units.
 
         Raises CursorExpired (code "page_token") when the page token is refused."""
-        given: dict[str, Any] = {"userId": "me", "maxResults": size, "fields": "messages/id,nextPageToken"}
+        given: dict[str, Any] = {"userId": "me", "maxResults": size or PAGE, "fields": "messages/id,nextPageToken"}
         given |= {"pageToken": token} if token else {}
         given |= {"labelIds": [label]} if label else {}
         given |= {"q": query} if query else {}

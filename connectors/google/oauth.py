@@ -1,8 +1,9 @@
 """A person's consent: the address to send them to, the code they come back with, the tokens it is worth, their end.
 
 Authorization code with PKCE (RFC 7636) and state; read-only scopes unless asked otherwise; incremental, so that what
-was granted before stays. The caller keeps ``state`` and ``code_verifier`` and compares the state in constant time before it
-calls ``exchange_code``. Source: developers.google.com/identity/protocols/oauth2/web-server. Never logs a code or token.
+was granted before stays. The caller keeps ``state`` and ``code_verifier`` and compares the state in constant time
+before it calls ``exchange_code``.
+Source: developers.google.com/identity/protocols/oauth2/web-server. Never logs a code or token.
 """
 
 from __future__ import annotations

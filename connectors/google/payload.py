@@ -27,6 +27,8 @@ MAX_HEADERS = 2_000
 MAX_HEADER_VALUE = 256 * 1024
 
 KEPT_HEADERS = ("content-disposition", "content-id", "content-description", "content-language", "content-location")
+TEXTS = frozenset({"text/plain", "text/html", "text/enriched", "text/richtext", "text/markdown", "text/x-markdown"})
+MAILS = ("message/rfc822", "message/global")
 STATEFUL = re.compile(r"(?i)^(iso-2022|hz|utf-7|utf-16|utf-32|ucs-2)")
 
 
@@ -69,14 +71,19 @@ class Leaf:
         return self.type in ("text/calendar", "application/ics") or self.name.lower().endswith(".ics")
 
     @property
-    def is_text(self) -> bool:
-        """Whether the parser should read it: inline text and reports, calendars even when attached."""
-        if self.is_calendar:
-            return self.size <= MAX_CALENDAR
-        if self.type in ("message/delivery-status", "message/disposition-notification", "text/rfc822-headers"):
-            return True
+    def is_inline_text(self) -> bool:
+        """Text that is not marked as an attachment, whether it bears a name or not."""
         attached = header(self.part, "content-disposition").lower().startswith("attachment")
-        return self.type.startswith("text/") and not self.name and not attached
+        return self.type in TEXTS and not self.is_calendar and not attached
+
+    @property
+    def is_attachment(self) -> bool:
+        """Whether it is listed as an attachment although it is read: a named calendar, a returned mail."""
+        return bool(self.name) and not self.is_inline_text
+
+    @property
+    def is_report(self) -> bool:
+        return self.type in ("message/delivery-status", "message/disposition-notification")
 
 
 def leaves(payload: dict[str, Any]) -> Iterator[Leaf]:
@@ -88,7 +95,7 @@ def leaves(payload: dict[str, Any]) -> Iterator[Leaf]:
         seen += 1
         kind = str(part.get("mimeType") or "").lower()
         children = [p for p in part.get("parts") or () if isinstance(p, dict)] if depth < MAX_DEPTH else []
-        if not children or kind == "message/rfc822":
+        if not children or kind.startswith("message/"):
             yield Leaf(str(part.get("partId") or path or "0"), part, group)
             continue
         group = group or (f"/{path}" if kind == "multipart/alternative" else "")
@@ -96,25 +103,48 @@ def leaves(payload: dict[str, Any]) -> Iterator[Leaf]:
             stack.append((children[index], f"{path}.{index}" if path else str(index), depth + 1, group))
 
 
+def readable(payload: dict[str, Any]) -> list[Leaf]:
+    """The leaves that the parser should read: unnamed text, else the first named one; reports; calendars, attached or
+    not."""
+    every = list(leaves(payload))
+    texts = [leaf.path for leaf in every if leaf.is_inline_text]
+    unnamed = [leaf.path for leaf in every if leaf.is_inline_text and not leaf.name]
+    wanted = set(unnamed or texts[:1])
+    return [
+        leaf
+        for leaf in every
+        if leaf.path in wanted or leaf.is_report or (leaf.is_calendar and leaf.size <= MAX_CALENDAR)
+    ]
+
+
 def missing(payload: dict[str, Any]) -> list[Leaf]:
     """Text and calendar leaves whose body was too large to come along; each costs one ``attachments.get``."""
-    return [leaf for leaf in leaves(payload) if leaf.is_text and not leaf.data and leaf.attachment_id and leaf.size]
+    return [leaf for leaf in readable(payload) if not leaf.data and leaf.attachment_id and leaf.size]
 
 
 def raw_message(payload: dict[str, Any], bodies: dict[str, bytes]) -> RawMessage:
     """The message; ``bodies`` holds, by leaf path, what was fetched apart."""
     groups: dict[str, list[RawPart]] = {}
     attachments: list[Attachment] = []
+    texts = {leaf.path for leaf in readable(payload)}
     for leaf in leaves(payload):
-        if leaf.type == "message/rfc822":
+        if leaf.type in MAILS:
             groups[f"@{leaf.path}"] = [_forwarded(leaf)]
-        if leaf.is_text:
+        if leaf.path in texts:
             groups.setdefault(leaf.group or leaf.path, []).append(_text_part(leaf, bodies.get(leaf.path) or leaf.data))
-        if leaf.name or (leaf.attachment_id and not leaf.is_text):
+        if leaf.is_attachment or leaf.path not in texts:
             content_id = header(leaf.part, "content-id").strip("<> ")
-            attachments.append(Attachment(leaf.name, leaf.type, leaf.size, leaf.path, content_id))
+            attachments.append(Attachment(_name(leaf), leaf.type, leaf.size, leaf.path, content_id))
     parts = tuple(_alternative(group) if len(group) > 1 else group[0] for group in groups.values())
     return RawMessage(header=header_block(payload), parts=parts, attachments=tuple(attachments))
+
+
+def _name(leaf: Leaf) -> str:
+    """The file name; a forwarded mail without one is called by its subject."""
+    if leaf.name or leaf.type not in MAILS:
+        return leaf.name[:255]
+    inner = next((p for p in leaf.part.get("parts") or () if isinstance(p, dict)), {})
+    return f"{header(inner, 'subject')[:80] or 'message'}.eml"
 
 
 def _alternative(choices: list[RawPart]) -> RawPart:

@@ -183,7 +183,7 @@ def test_no_token_and_no_secret_is_ever_logged(rig: Rig, caplog: pytest.LogCaptu
 def test_another_google_user_than_the_accounts_is_refused(rig: Rig) -> None:
     rig.world.add_user("other@ourco.example")
     rig.secret = json.dumps(rig.world.token_json("other@ourco.example"))
-    with pytest.raises(NeedsPerson, match="signed in to Google as other@ourco.example") as caught:
+    with pytest.raises(NeedsPerson, match=r"signed in to Google as other@ourco\.example") as caught:
         streams(rig.open())
     assert caught.value.code == "wrong_user"
 

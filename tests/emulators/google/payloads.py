@@ -44,6 +44,9 @@ class Tree:
         if message.get_content_type() == "message/rfc822":
             found["body"] = self._body(message.get_payload(0).as_bytes(), apart=True)  # type: ignore[union-attr]
             found["parts"] = [self._part(message.get_payload(0), f"{path}.0" if path else "0")]  # type: ignore[arg-type]
+        elif message.is_multipart() and message.get_content_maintype() == "message":
+            blocks = message.get_payload()
+            found["body"] = self._body(b"\n".join(block.as_bytes() for block in blocks), apart=True)  # type: ignore[union-attr]
         elif message.is_multipart():
             found["body"] = {"size": 0}
             children = message.get_payload()
@@ -84,6 +87,10 @@ def headers_of(message: Message) -> list[dict[str, str]]:
 
 
 def text_of(value: Any) -> str:
-    """Unfolded; raw bytes above ASCII read as UTF-8."""
-    raw = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """Unfolded; raw bytes above ASCII read as UTF-8, else as Windows-1252."""
+    given = str(value).encode("utf-8", "surrogateescape")
+    try:
+        raw = given.decode("utf-8")
+    except UnicodeDecodeError:
+        raw = given.decode("cp1252", "replace")
     return " ".join(line.strip() for line in raw.splitlines())
