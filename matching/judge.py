@@ -197,7 +197,7 @@ def _with_person_question(verdict: Verdict) -> Verdict:
         reason = "shared_address"
     elif sort(look.party.address) is Sort.ROLE and not people:
         reason = ""
-    elif verdict.companies or look.place.companies:
+    elif verdict.companies or (people and look.place.companies):
         reason = "unknown_at_company"
     elif look.party.role == "forwarded" and people:
         reason = "forwarded_by_colleague"
