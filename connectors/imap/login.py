@@ -91,7 +91,7 @@ def _greeting(error: imaplib.IMAP4.error, access: Access, *, known_good: bool) -
     said = str(error)
     if "BYE" in said:
         return failures.lost(Closed("bye", said))
-    if "EOF" in said:
+    if "socket error" in said:
         return failures.lost(Closed("eof"))
     return failures.connecting(error, access.host, access.port, known_good=known_good)
 
@@ -184,7 +184,7 @@ def _require_rev1(wire: Wire, access: Access) -> None:
 def _remember_success(context: Context) -> None:
     if not context.memory.get("signed_in"):
         context.remember("signed_in", True)
-    for name in ("auth_failed_at", "not_connected_since", "refresh_token"):
+    for name in ("auth_failed_at", "refresh_token"):
         if context.memory.get(name):
             context.remember(name, None)
 

@@ -117,9 +117,9 @@ class ImapConnector:
         )
         item = self._session.wire.items.pop(uids[0], None)
         body = item.bodies.get(b"BODY[%s]<0>" % section) if item else None
-        if item is None or body is None:
+        if item is None or not (body or item.bodies.get(b"BODY[%s.MIME]" % section)):
             raise BadItem("The attachment is no longer at the source.", remote_id=remote_id, code="gone")
-        return _decoded(item.bodies.get(b"BODY[%s.MIME]" % section) or b"", body)[:limit]
+        return _decoded(item.bodies.get(b"BODY[%s.MIME]" % section) or b"", body or b"")[:limit]
 
     def wait(self, stream: Stream, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds for a hint, on a connection of its own. Raises ConnectorError."""

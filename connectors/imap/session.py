@@ -155,6 +155,8 @@ class Session:
         self.qresynced = parameters[:1] != () and parameters[0].startswith(b"(QRESYNC")
         answer = self.ask("EXAMINE", quoted(name), *parameters)
         self.opened_name = name
+        if self.context.memory.get("not_connected_since"):
+            self.context.remember("not_connected_since", None)
         return self._read_opened(answer)
 
     def _read_opened(self, answer: Answer) -> Opened:

@@ -13,6 +13,7 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -51,6 +52,7 @@ auth_failure_delay = 0
 auth_cache_size = 0
 mail_max_userip_connections = {connections}
 mail_fsync = never
+mailbox_idle_check_interval = 1 s
 ssl = {ssl}
 {ssl_files}
 {capability}
@@ -170,11 +172,9 @@ class Dovecot:
     def stop(self) -> None:
         """Stop the server and what it started."""
         if self.process is not None:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(10)
-            if self.process.poll() is None:
-                self.process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)  # a group of its own; nothing here is worth a clean end
+            self.process.wait(10)
         shutil.rmtree(self.root, ignore_errors=True)
 
 
@@ -223,7 +223,10 @@ def start(
     )
     (root / "dovecot.conf").write_text(text)
     server.process = subprocess.Popen(
-        [found, "-F", "-c", str(root / "dovecot.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [found, "-F", "-c", str(root / "dovecot.conf")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     _await(server)
     return server

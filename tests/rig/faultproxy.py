@@ -93,16 +93,22 @@ class FaultProxy:
     ) -> None:
         """Copy one direction. Chunks wait in a queue until they are due, so that delay does not narrow the line."""
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(1000)
-        writing = asyncio.ensure_future(self._write(queue, sink, faults, count=count))
+        reading = asyncio.ensure_future(self._read(queue, source, faults))
         try:
-            while data := await source.read(_CHUNK):
-                await queue.put((self._loop.time() + faults.latency, data))
-            await queue.put((self._loop.time() + faults.latency, b""))
-            await writing
-        except OSError:
-            return
+            await self._write(queue, sink, faults, count=count)
         finally:
-            writing.cancel()
+            reading.cancel()
+
+    async def _read(
+        self, queue: asyncio.Queue[tuple[float, bytes]], source: asyncio.StreamReader, faults: Faults
+    ) -> None:
+        data = b"start"
+        while data:
+            try:
+                data = await source.read(_CHUNK)
+            except OSError:
+                data = b""
+            await queue.put((self._loop.time() + faults.latency, data))
 
     async def _write(
         self, queue: asyncio.Queue[tuple[float, bytes]], sink: asyncio.StreamWriter, faults: Faults, *, count: bool

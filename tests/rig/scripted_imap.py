@@ -78,6 +78,8 @@ class ScriptedImap:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopped.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept, which would keep the port open
         self._listener.close()
 
     def config(self, **more: Any) -> dict[str, Any]:
