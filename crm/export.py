@@ -181,7 +181,8 @@ def _questions(session: Session, ids: list[int]) -> dict[int, list[str]]:
 
 
 def _accounts(session: Session, viewer: Viewer, ids: list[int]) -> dict[int, list[str]]:
-    """Mailboxes by item. That a private mailbox saw it too is its owner's business, and the administrator's of the data."""
+    """Mailboxes by item. That a private mailbox saw it too is its owner's business, and the administrator's of the
+    data."""
     query = select(Sighting.communication_id, Account.address).join(Account, Account.id == Sighting.account_id)
     if not viewer.is_system:
         query = query.where(or_(Sighting.tier != "private", Sighting.owner_id == viewer.user_id))

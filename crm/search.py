@@ -20,7 +20,8 @@ from crm.models import Communication
 from crm.privacy import Viewer, content_visible, subject_visible, visible
 
 WORDS_MAX = 12
-TEXT_MAX = 200_000
+TEXT_MAX = 100_000
+WORD_MAX = 100
 _WORD = regex.compile(r"[\p{L}\p{N}\p{M}\p{Co}]+")
 _FTS = table("communication_fts", column("rowid"), column("communication_fts"), column("head"), column("body"))
 
@@ -34,11 +35,11 @@ _POSTGRES_PUT = """
 
 
 def index(session: Session, rows: Iterable[tuple[int, str, str, str]]) -> None:
-    """Put items into the index, or replace them: (communication id, subject, people, text). Text beyond 200,000
+    """Put items into the index, or replace them: (communication id, subject, people, text). Text beyond 100,000
     characters is not
     searched."""
     values = [
-        {"id": i, "subject": _plain(subject), "people": _plain(people), "text": _plain(body)[:TEXT_MAX]}
+        {"id": i, "subject": _cut(subject), "people": _cut(people), "text": _cut(body[:TEXT_MAX])}
         for i, subject, people, body in rows
     ]
     if not values:
@@ -88,7 +89,12 @@ def matches(session: Session, viewer: Viewer, query: str) -> ColumnElement[bool]
 
 def words_of(query: str) -> list[str]:
     """The words of what a person typed, at most 12, the way both engines cut text."""
-    return [w.lower() for w in _WORD.findall(_plain(query))][:WORDS_MAX]
+    return [w.lower()[:WORD_MAX] for w in _WORD.findall(_plain(query[:1_000]))][:WORDS_MAX]
+
+
+def _cut(value: str) -> str:
+    """The words of a text: PostgreSQL's own parser would keep addresses and hosts whole."""
+    return " ".join(w[:WORD_MAX] for w in _WORD.findall(_plain(value)))
 
 
 def _sqlite(viewer: Viewer, words: list[str]) -> ColumnElement[bool]:

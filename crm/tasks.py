@@ -50,8 +50,8 @@ def create(
     """Add a task. ``origin`` tells what made an automatic one. Raises Refused."""
     task = Task(
         title=_title(title), type=_type(type), notes=notes[:10_000], owner_id=owner_id, creator_id=actor_id,
-        due_at=due_at, due_all_day=due_all_day, contact_id=contact_id, company_id=company_id, deal_id=deal_id, recurrence=recurrence,
-        communication_id=communication_id, origin=origin, awaits=awaits, created_at=now,
+        due_at=due_at, due_all_day=due_all_day, contact_id=contact_id, company_id=company_id, deal_id=deal_id,
+        recurrence=recurrence, communication_id=communication_id, origin=origin, awaits=awaits, created_at=now,
     )  # fmt: skip
     session.add(task)
     session.flush()

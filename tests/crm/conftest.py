@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from tests.crm.world import World
 from tests.rig.databases import *  # noqa: F403
 
 
@@ -30,3 +31,9 @@ def statements(session: Session) -> Iterator[list[str]]:
     event.listen(engine, "before_cursor_execute", note)
     yield sent
     event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def world(session: Session, now: datetime) -> World:
+    """A team with two mailboxes."""
+    return World(session, now)

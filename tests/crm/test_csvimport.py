@@ -12,10 +12,12 @@ from crm import contacts, csvimport, pipelines, users
 from crm.errors import Refused
 from crm.models import Address, Company, CompanyDomain, Contact, Deal, DealContact, DealStageChange, Field, Outbox, Task
 
-CONTACTS = """email,other_emails,first_name,last_name,name,phone,title,company,company_domain,owner,lifecycle,source,created_at
-jane@acme.example,j.doe@gmail.com; Jane.D@acme.example,Jane,Doe,,+44 20 7946 0958,Buyer,Acme Ltd,acme.example,rep@ourco.example,lead,fair,2026-01-05
-bob@beta.example,,,,Bob Beta,,,Beta,beta.example,,client,,
-"""
+CONTACTS = (
+    "email,other_emails,first_name,last_name,name,phone,title,company,company_domain,owner,lifecycle,source,created_at\n"
+    "jane@acme.example,j.doe@gmail.com; Jane.D@acme.example,Jane,Doe,,+44 20 7946 0958,Buyer,Acme Ltd,acme.example,"
+    "rep@ourco.example,lead,fair,2026-01-05\n"
+    "bob@beta.example,,,,Bob Beta,,,Beta,beta.example,,client,,\n"
+)
 
 
 def run(session: Session, kind: str, text: str, now, **more):  # type: ignore[no-untyped-def]
@@ -46,7 +48,9 @@ def test_importing_the_same_file_again_changes_nothing(session: Session, now, re
 
 
 def test_rows_are_one_person_only_when_their_primary_addresses_are_equal(session: Session, now, rep) -> None:
-    text = "email,other_emails,name\na@x.example,team@x.example,Ann\nb@x.example,team@x.example,Ben\nteam@x.example,,Tea\n"
+    text = (
+        "email,other_emails,name\na@x.example,team@x.example,Ann\nb@x.example,team@x.example,Ben\nteam@x.example,,Tea\n"
+    )
     result = run(session, "contacts", text, now)
     assert result.counts["created"] == 3
     assert [w.line for w in result.warnings] == [3, 4]
@@ -80,7 +84,9 @@ def test_a_freemail_domain_of_a_company_is_ignored_with_a_warning(session: Sessi
     assert ["gmail.com" in w.text for w in result.warnings] == [True]
 
 
-def test_companies_are_one_by_name_whatever_the_legal_form_and_two_when_only_the_domain_is_equal(session: Session, now) -> None:
+def test_companies_are_one_by_name_whatever_the_legal_form_and_two_when_only_the_domain_is_equal(
+    session: Session, now
+) -> None:
     text = "name,domains,industry\nAcme Ltd,acme.example,\nACME Limited,acme.co,Steel\nAcme Agency,acme.example,\n"
     result = run(session, "companies", text, now)
     assert (result.counts["created"], result.counts["updated"]) == (2, 1)
@@ -143,7 +149,9 @@ def test_mapped_extra_columns_become_custom_fields(session: Session, now) -> Non
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_encodings_and_delimiters_are_read(session: Session, now, tmp_path: Path, encoding: str, delimiter: str) -> None:
+def test_encodings_and_delimiters_are_read(
+    session: Session, now, tmp_path: Path, encoding: str, delimiter: str
+) -> None:
     path = tmp_path / "in.csv"
     path.write_bytes(f"email{delimiter}name\r\na@x.example{delimiter}Jürgen Größ\r\n".encode(encoding))
     csvimport.run(session, "contacts", path, actor_id=None, now=now)
@@ -179,7 +187,10 @@ def test_undo_leaves_and_names_what_somebody_changed_since(session: Session, now
     contacts.update(session, jane.id, {"title": "Director"}, actor_id=None, now=now)
     undone = csvimport.undo(session, result.batch_id, actor_id=None, now=now)
     assert undone.removed == {"contact": 1, "company": 1}
-    assert sorted(undone.kept) == ["company 'Acme Ltd' is used by a contact that stays", "contact 'Jane Doe' was changed since"]
+    assert sorted(undone.kept) == [
+        "company 'Acme Ltd' is used by a contact that stays",
+        "contact 'Jane Doe' was changed since",
+    ]
     assert len(contacts.addresses(session, jane.id)) == 3
 
 
@@ -194,7 +205,12 @@ def test_undo_of_deals_takes_their_people_and_history_along(session: Session, no
 def test_matching_is_told_what_an_import_touched(session: Session, now, rep) -> None:
     run(session, "contacts", CONTACTS, now)
     payloads = session.scalars(select(Outbox.payload).where(Outbox.event == "identity.changed")).all()
-    assert payloads[0]["addresses"] == ["bob@beta.example", "j.doe@gmail.com", "jane.d@acme.example", "jane@acme.example"]
+    assert payloads[0]["addresses"] == [
+        "bob@beta.example",
+        "j.doe@gmail.com",
+        "jane.d@acme.example",
+        "jane@acme.example",
+    ]
     assert payloads[0]["domains"] == ["acme.example", "beta.example"]
 
 
@@ -208,4 +224,6 @@ def test_a_large_file_costs_few_statements_per_row(session: Session, now, statem
 def rep(session: Session, now):  # type: ignore[no-untyped-def]
     """The user whom the files name as an owner."""
     pipelines.ensure_default(session)
-    return users.create(session, email="rep@ourco.example", name="Rep", role="rep", password=None, now=now, actor_id=None)
+    return users.create(
+        session, email="rep@ourco.example", name="Rep", role="rep", password=None, now=now, actor_id=None
+    )
