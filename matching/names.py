@@ -54,7 +54,7 @@ def words(name: str) -> tuple[str, ...]:
     """The folded words of a cleaned name, in order, initials left out where two other words remain."""
     found = [fold(word) for word in _LETTERS.findall(clean(name))]
     full = [word for word in found if len(word) > 1]
-    return tuple(full if len(full) > 1 or _is_ideographic(full) else found)
+    return tuple(full if len(full) > 1 and not _is_ideographic(found) else found)
 
 
 def _is_ideographic(found: list[str]) -> bool:
