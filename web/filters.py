@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from flask import Flask, g
+from flask import Flask, g, url_for
 from markupsafe import Markup
 
 from web import door, words
@@ -41,6 +41,11 @@ def date_(value: date | datetime | None) -> str:
     return words.short_date(day_, today())
 
 
+def utcdate(moment: datetime | None) -> str:
+    """The date of an all-day moment, which is kept at midnight UTC and means that day everywhere."""
+    return words.short_date(moment.date(), today()) if moment else ""
+
+
 def month(moment: datetime) -> str:
     """"March 2026"."""
     return words.month(moment, zone())
@@ -51,10 +56,16 @@ def today() -> date:
     return door.now().astimezone(zone()).date()
 
 
+def target_url(kind: str, record_id: int) -> str:
+    """The page of a contact, company or deal."""
+    noun = {"contact": "contacts", "company": "companies", "deal": "deals"}[kind]
+    return url_for(f"{noun}.page", **{f"{kind}_id": record_id})
+
+
 def install(app: Flask) -> None:
     """Register all filters."""
     app.jinja_env.filters.update(
-        day=day, when=when, ago_stamp=ago_stamp, date=date_, month=month, number=words.number, money=words.money,
+        day=day, when=when, ago_stamp=ago_stamp, date=date_, utcdate=utcdate, month=month, number=words.number, money=words.money,
         size=words.size, span=words.span, percent=words.percent,
     )  # fmt: skip
-    app.jinja_env.globals.update(today=today, now=door.now)
+    app.jinja_env.globals.update(today=today, now=door.now, target_url=target_url)

@@ -4,11 +4,38 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from web.views import audit, auth, help, home, me, ops, people, search, settings
+from web.views import (
+    accounts,
+    audit,
+    auth,
+    companies,
+    connecting,
+    contacts,
+    deals,
+    deciding,
+    help,
+    home,
+    importing,
+    items,
+    log,
+    me,
+    ops,
+    people,
+    records,
+    review,
+    search,
+    settings,
+    tasks,
+    writing,
+)
 
-ALL: tuple[Blueprint, ...] = (
-    auth.blueprint, home.blueprint, people.blueprint, settings.blueprint, audit.blueprint, me.blueprint, help.blueprint,
-    ops.blueprint, search.blueprint,
+MODULES = (
+    auth, home, log, items, review, deciding, contacts, companies, deals, tasks, writing, importing, accounts, connecting, people,
+    settings, audit, me, help, search, ops,
 )  # fmt: skip
 
-UPLOADS: dict[str, int] = {}
+ALL: tuple[Blueprint, ...] = tuple(module.blueprint for module in MODULES)
+PAGES = records
+"""Adds the record pages to the blueprints of contacts, companies and deals."""
+
+UPLOADS: dict[str, int] = {"importing.preview": 10_000_000, "importing.run": 20_000_000}

@@ -1,0 +1,87 @@
+"""Contacts, companies, deals, tasks and notes, as people type them."""
+
+from __future__ import annotations
+
+from wtforms import BooleanField, DateField, DateTimeLocalField, DecimalField, FileField, IntegerField
+from wtforms.validators import InputRequired, NumberRange, Optional
+
+from web.forms.parts import NAME, Form, choice, line, options, text, whole
+
+LIFECYCLES = [("lead", "Lead"), ("client", "Client"), ("past_client", "Past client")]
+TASK_TYPES = [("todo", "To do"), ("call", "Call"), ("email", "Write"), ("meeting", "Meet")]
+OUTCOMES = [("", "not said"), ("reached", "Reached"), ("left_message", "Left a message"), ("no_answer", "No answer"), ("busy", "Busy")]
+
+
+class Contact(Form):
+    """A person."""
+
+    name = line("Name", required=True, limit=NAME, autocomplete="off")
+    emails = text("E-mail addresses", hint="One a line; the first is the main one.", rows=2)
+    phones = text("Phone numbers", hint="One a line.", rows=2)
+    title = line("Job title", limit=NAME)
+    company = line("Company", limit=NAME, list="companies", hint="A new name makes a new company.", autocomplete="off")
+    owner = choice("Owner", [], coerce=whole)
+    lifecycle = choice("They are a", LIFECYCLES)
+    source = line("Source", limit=NAME)
+    opt_out = BooleanField("Does not want to be written to")
+
+
+class Company(Form):
+    """An organisation."""
+
+    name = line("Name", required=True, limit=NAME, autocomplete="off")
+    domains = text("Domains", hint="One a line, the main one first. Mail of these domains reaches this company.", rows=2)
+    industry = line("Industry", limit=NAME)
+    size = line("Size", limit=NAME)
+    owner = choice("Owner", [], coerce=whole)
+
+
+class Deal(Form):
+    """An opportunity. ``version`` is the one the editor saw."""
+
+    title = line("Title", required=True, limit=300, autocomplete="off")
+    company = line("Company", limit=NAME, list="companies", autocomplete="off")
+    people = text("People", hint="E-mail addresses of contacts, one a line.", rows=2)
+    value = DecimalField("Value", [Optional(), NumberRange(0, 10**15, "A value is a number from 0.")], places=2)
+    currency = line("Currency", limit=3, hint="Such as GBP.")
+    expected_close = DateField("Expected to close", [Optional()])
+    stage = choice("Stage", [], coerce=whole)
+    owner = choice("Owner", [], coerce=whole)
+    number = line("Number", limit=NAME, hint="Your own reference; found in subjects.")
+    product = line("Product", limit=NAME)
+    source = line("Source", limit=NAME)
+    version = IntegerField("Version", [Optional()])
+
+
+class Task(Form):
+    """Something to do."""
+
+    title = line("What", required=True, limit=300, autofocus=True)
+    type = choice("Kind", TASK_TYPES)
+    due = DateField("Due", [Optional()])
+    owner = choice("Who", [], coerce=whole)
+    notes = text("Notes", rows=3)
+
+
+class Note(Form):
+    """A note, or a call with its outcome."""
+
+    text = text("What was said", required=True, rows=4, autofocus=True)
+    at = DateTimeLocalField("When", [Optional()], format="%Y-%m-%dT%H:%M")
+    minutes = IntegerField("Minutes", [Optional(), NumberRange(0, 1440, "Minutes, from 0 to 1440.")])
+    outcome = choice("Outcome", OUTCOMES)
+
+
+class Upload(Form):
+    """A CSV file."""
+
+    kind = choice("What is in it", [("contacts", "Contacts"), ("companies", "Companies"), ("deals", "Deals"), ("tasks", "Tasks")])
+    file = FileField("CSV file", [InputRequired("Choose a file.")], render_kw={"accept": ".csv,text/csv"})
+
+
+def lines_of(value: str | None) -> list[str]:
+    """The lines of a text field, without empty ones."""
+    return [part.strip() for part in (value or "").splitlines() if part.strip()]
+
+
+__all__ = ["Company", "Contact", "Deal", "Note", "Task", "Upload", "lines_of", "options"]
