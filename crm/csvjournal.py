@@ -43,7 +43,8 @@ TABLES: dict[str, Any] = {
 }  # fmt: skip
 RECORDS = ("task", "deal", "contact", "company")  # undone in this order: what points comes before what is pointed at
 PARTS = {
-    "address": "contact", "phone": "contact", "company_domain": "company", "deal_contact": "deal", "stage_change": "deal",
+    "address": "contact", "phone": "contact", "company_domain": "company", "deal_contact": "deal",
+    "stage_change": "deal",
 }  # fmt: skip
 OWN_PARTS = {"contact": (Address, ContactPhone), "company": (CompanyDomain,), "deal": (DealContact, DealStageChange)}
 POINTERS: dict[str, list[tuple[str, Any]]] = {

@@ -91,7 +91,7 @@ def _lines(session: Session, viewer: Viewer, items: list[Communication]) -> Iter
     seen = tiers(session, viewer, ids)
     readable_ = [i for i in ids if seen[i] == Tier.FULL]
     query = select(CommunicationBody.communication_id, CommunicationBody.text)
-    texts = dict(r._tuple() for r in session.execute(query.where(CommunicationBody.communication_id.in_(readable_))))
+    texts = dict(session.execute(query.where(CommunicationBody.communication_id.in_(readable_))).all())
     people, attached = participants(session, ids), links(session, ids)
     offers = _suggestions(session, ids)
     asked = _questions(session, ids)

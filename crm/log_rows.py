@@ -191,7 +191,7 @@ def names(session: Session, targets: Iterable[Link]) -> dict[tuple[str, int], st
 
 def _sighted(session: Session, ids: Sequence[int]) -> dict[int, int]:
     query = select(Sighting.communication_id, func.count(Sighting.id)).where(Sighting.communication_id.in_(ids))
-    return dict(row._tuple() for row in session.execute(query.group_by(Sighting.communication_id)))
+    return dict(session.execute(query.group_by(Sighting.communication_id)).all())
 
 
 def _sizes(session: Session, viewer: Viewer, items: Sequence[Communication]) -> dict[int, int]:
@@ -199,7 +199,7 @@ def _sizes(session: Session, viewer: Viewer, items: Sequence[Communication]) -> 
     query = select(Communication.thread_id, func.count(Communication.id)).where(
         Communication.thread_id.in_(threads), visible(viewer)
     )
-    sizes = dict(row._tuple() for row in session.execute(query.group_by(Communication.thread_id)))
+    sizes = dict(session.execute(query.group_by(Communication.thread_id)).all())
     return {item.id: sizes.get(item.thread_id, 1) for item in items}
 
 

@@ -108,9 +108,9 @@ def count(session: Session, viewer: Viewer, filters: LogFilter | None = None) ->
 def tally(session: Session, viewer: Viewer, filters: LogFilter | None = None) -> dict[tuple[str, str], int]:
     """Numbers by (status, reason) of what the viewer may see, for chips that open the list."""
     where = conditions(session, viewer, replace(filters or LogFilter(), status="", reason=""))
-    query = select(Communication.status, func.coalesce(Communication.reason, ""), func.count()).where(*where)
-    grouped = query.group_by(Communication.status, func.coalesce(Communication.reason, ""))
-    return {(status, reason): n for status, reason, n in session.execute(grouped)}
+    query = select(Communication.status, Communication.reason, func.count()).where(*where)
+    grouped = query.group_by(Communication.status, Communication.reason)
+    return {(status, reason or ""): n for status, reason, n in session.execute(grouped)}
 
 
 def conditions(session: Session, viewer: Viewer, filters: LogFilter) -> list[ColumnElement[bool]]:

@@ -86,8 +86,8 @@ class World:
             key=f"t:{number}", kind=kind, message_id=f"<{number}@x>", thread_id=thread, direction=direction,
             occurred_at=at or self.now, subject=subject, snippet=text[:50], status=status, reason=reason,
             visibility_cap=cap, sharing=sharing, author_id=author.id if author else None, marks=list(marks),
-            ical_uid=uid, cancelled=cancelled, attachments=[dict(name="offer.pdf", type="application/pdf", size=9)],
-            created_at=self.now, updated_at=self.now,
+            ical_uid=uid, cancelled=cancelled, created_at=self.now, updated_at=self.now,
+            attachments=[{"name": "offer.pdf", "type": "application/pdf", "size": 9}],
         )  # fmt: skip
         self.session.add(row)
         self.session.flush()
