@@ -1,0 +1,264 @@
+"""What a record's header tells: last mail in and out, last meeting held, the next one, open tasks, how strong the
+relation is and who
+knows them best. Only over items that exist for the viewer: a private item is no last contact and adds no strength.
+
+Strength, documented: every linked item of the last 365 days counts its weight (meeting held 5, call 4, mail from
+them 2, mail to them 1)
+halved every 60 days; score = 100 * (1 - e^(-sum / 12)). Levels: 1 from 5, 2 from 20, 3 from 40, 4 from 60, 5 from
+80. A one-way relation
+(nothing came from them, no meeting, no call) is level 1 at most. Items with more than 25 people of the other side
+don't count, nor
+do cancelled meetings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import exp
+from statistics import median
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from crm.models import Address, Communication, Link, Participant, Sighting, Task, User
+from crm.privacy import Viewer, visible
+from crm.timeline import LogFilter, conditions
+
+WINDOW = timedelta(days=365)
+HALF_LIFE_DAYS = 60.0
+SCALE = 12.0
+LEVELS = (5.0, 20.0, 40.0, 60.0, 80.0)
+CROWD = 25
+ITEMS_MAX = 3_000
+WEIGHTS = {"meeting": 5.0, "call": 4.0, "inbound": 2.0, "outbound": 1.0}
+WORDS = {
+    "meeting": ("meeting", "meetings"), "call": ("call", "calls"), "inbound": ("mail from them", "mails from them"),
+    "outbound": ("mail to them", "mails to them"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """One item of the header. ``at`` is UTC."""
+
+    id: int
+    at: datetime
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Knows:
+    """A teammate who is in touch. ``score`` 0 to 100 by the formula above, over their own mailboxes."""
+
+    user_id: int
+    name: str
+    score: float
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The header. ``level`` 0 (no relation) to 5, with ``reasons`` as sentences. ``reply_hours`` is the median time
+    until they answer us
+    in a thread, None for never."""
+
+    last_inbound: Touch | None
+    last_outbound: Touch | None
+    last_meeting: Touch | None
+    next_meeting: Touch | None
+    open_tasks: int
+    next_task: str
+    next_task_due: datetime | None
+    score: float
+    level: int
+    reasons: tuple[str, ...]
+    knows: tuple[Knows, ...] = field(default_factory=tuple)
+    reply_hours: float | None = None
+
+
+def of_contact(session: Session, viewer: Viewer, contact_id: int, *, now: datetime) -> Facts:
+    """The facts of a contact. *Last inbound* is what they wrote themselves, not what they got a copy of."""
+    by_others = _written_by_other(contact_id)
+    return _facts(session, viewer, LogFilter(contact_id=contact_id), Task.contact_id == contact_id, now, ~by_others)
+
+
+def of_company(session: Session, viewer: Viewer, company_id: int, *, now: datetime) -> Facts:
+    """The facts of a company, over all its people."""
+    return _facts(session, viewer, LogFilter(company_id=company_id), Task.company_id == company_id, now)
+
+
+def of_deal(session: Session, viewer: Viewer, deal_id: int, *, now: datetime) -> Facts:
+    """The facts of a deal."""
+    return _facts(session, viewer, LogFilter(deal_id=deal_id), Task.deal_id == deal_id, now)
+
+
+def last_contacted(
+    session: Session, viewer: Viewer, contact_ids: Iterable[int], *, now: datetime
+) -> dict[int, datetime]:
+    """When we were last in touch with each contact: our last mail to them, call, or meeting held, by whichever
+    teammate."""
+    wanted = list(contact_ids)
+    query = (
+        select(Link.target_id, func.max(Communication.occurred_at))
+        .join(Communication, Communication.id == Link.communication_id)
+        .where(Link.target_kind == "contact", Link.target_id.in_(wanted), Link.tombstoned.is_(False))
+        .where(visible(viewer), Communication.occurred_at <= now, _ours(), _no_crowd())
+        .group_by(Link.target_id)
+    )
+    return dict(session.execute(query).all())
+
+
+def _facts(
+    session: Session,
+    viewer: Viewer,
+    chosen: LogFilter,
+    tasks: ColumnElement[bool],
+    now: datetime,
+    theirs: ColumnElement[bool] | None = None,
+) -> Facts:
+    where = [*conditions(session, viewer, chosen), Communication.status == "linked", Communication.cancelled.is_(False)]
+    mail = Communication.kind == "email"
+    inbound = [mail, Communication.direction == "inbound", *([theirs] if theirs is not None else [])]
+    meeting, past = Communication.kind == "meeting", Communication.occurred_at <= now
+    rows = _rows(session, where, theirs, now)
+    ended = func.coalesce(Communication.ends_at, Communication.occurred_at)
+    score, level, reasons = strength(rows, now)
+    open_, title, due = _tasks(session, tasks)
+    return Facts(
+        last_inbound=_latest(session, [*where, past, *inbound]),
+        last_outbound=_latest(session, [*where, past, mail, Communication.direction == "outbound"]),
+        last_meeting=_latest(session, [*where, meeting, ended <= now]),
+        next_meeting=_latest(session, [*where, meeting, Communication.occurred_at > now], nearest=True),
+        open_tasks=open_, next_task=title, next_task_due=due, score=score, level=level, reasons=reasons,
+        knows=_knows(session, viewer, rows, now), reply_hours=_reply_hours(rows),
+    )  # fmt: skip
+
+
+def strength(rows: Sequence[Any], now: datetime) -> tuple[float, int, tuple[str, ...]]:
+    """Score, level and reasons of rows with ``sort`` (a key of WEIGHTS) and ``occurred_at``. Pure."""
+    total, groups = 0.0, dict[str, list[Any]]()
+    for row in rows:
+        age = max(0.0, (now - row.occurred_at).total_seconds() / 86400)
+        total += WEIGHTS[row.sort] * 0.5 ** (age / HALF_LIFE_DAYS)
+        groups.setdefault(row.sort, []).append(row)
+    score = 100 * (1 - exp(-total / SCALE))
+    level = sum(score >= least for least in LEVELS)
+    if set(groups) <= {"outbound"}:
+        level = min(level, 1)
+    ranked = sorted(groups.items(), key=lambda g: -WEIGHTS[g[0]] * len(g[1]))
+    return round(score, 1), level, tuple(_reason(sort, found, now) for sort, found in ranked)
+
+
+def _reason(sort: str, rows: list[Any], now: datetime) -> str:
+    days = (now - max(row.occurred_at for row in rows)).days
+    when = "today" if days < 1 else "yesterday" if days == 1 else f"{days} days ago"
+    return f"{len(rows)} {WORDS[sort][len(rows) != 1]}, the last {when}"
+
+
+def _rows(
+    session: Session, where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | None, now: datetime
+) -> Sequence[Any]:
+    """What counts for strength, newest first: id, sort, time, thread."""
+    came = Communication.direction == "inbound"
+    inbound = came if theirs is None else and_(came, theirs)
+    sort = case(
+        (Communication.kind.in_(("meeting", "call")), Communication.kind),
+        (and_(Communication.kind == "email", inbound), "inbound"),
+        (and_(Communication.kind == "email", Communication.direction == "outbound"), "outbound"),
+        else_=None,
+    ).label("sort")
+    query = select(Communication.id, sort, Communication.occurred_at, Communication.thread_id).where(
+        *where, Communication.occurred_at <= now, Communication.occurred_at > now - WINDOW, _no_crowd(),
+        sort.is_not(None),
+    )  # fmt: skip
+    return session.execute(query.order_by(Communication.occurred_at.desc()).limit(ITEMS_MAX)).all()
+
+
+def _knows(session: Session, viewer: Viewer, rows: Sequence[Any], now: datetime) -> tuple[Knows, ...]:
+    """Teammates by strength over what their own mailboxes saw, private mailboxes of others left out."""
+    by_id = {row.id: row for row in rows}
+    found: dict[tuple[int, str], list[Any]] = {}
+    for chunk in _chunks(list(by_id)):
+        for user_id, name, item_id in session.execute(_seen_by(viewer, chunk)):
+            found.setdefault((user_id, name), []).append(by_id[item_id])
+    scored = [
+        Knows(user_id, name, strength(theirs, now)[0], max(r.occurred_at for r in theirs))
+        for (user_id, name), theirs in found.items()
+    ]
+    return tuple(sorted(scored, key=lambda k: (-k.score, k.name)))
+
+
+def _seen_by(viewer: Viewer, ids: list[int]) -> Any:
+    open_ = or_(Sighting.tier != "private", Sighting.owner_id == viewer.user_id)
+    mailboxes = (
+        select(User.id, User.name, Sighting.communication_id)
+        .join(User, User.id == Sighting.owner_id)
+        .where(Sighting.communication_id.in_(ids), open_)
+    )
+    written = select(User.id, User.name, Communication.id).join(User, User.id == Communication.author_id)
+    return mailboxes.union(written.where(Communication.id.in_(ids)))
+
+
+def _reply_hours(rows: Sequence[Any]) -> float | None:
+    """Median hours from our mail to their next one in the same thread."""
+    waits, asked = [], dict[int, datetime]()
+    for row in reversed(rows):
+        if row.thread_id is None:
+            continue
+        if row.sort == "outbound":
+            asked.setdefault(row.thread_id, row.occurred_at)
+        elif row.sort == "inbound" and (since := asked.pop(row.thread_id, None)):
+            waits.append((row.occurred_at - since).total_seconds() / 3600)
+    return round(median(waits), 1) if waits else None
+
+
+def _latest(session: Session, where: list[ColumnElement[bool]], *, nearest: bool = False) -> Touch | None:
+    order = Communication.occurred_at if nearest else Communication.occurred_at.desc()
+    columns = (Communication.id, Communication.occurred_at, Communication.kind)
+    row = session.execute(select(*columns).where(*where, _no_crowd()).order_by(order).limit(1)).first()
+    return Touch(row.id, row.occurred_at, row.kind) if row else None
+
+
+def _tasks(session: Session, condition: ColumnElement[bool]) -> tuple[int, str, datetime | None]:
+    open_ = condition, Task.done_at.is_(None), Task.deleted_at.is_(None)
+    total = session.scalar(select(func.count()).select_from(Task).where(*open_)) or 0
+    first = select(Task.title, Task.due_at).where(*open_).order_by(Task.due_at.is_(None), Task.due_at, Task.id).limit(1)
+    row = session.execute(first).first()
+    return total, row.title if row else "", row.due_at if row else None
+
+
+def _ours() -> ColumnElement[bool]:
+    """Our side was in touch: a mail of ours, a call, a meeting that was held."""
+    return or_(
+        and_(Communication.kind == "email", Communication.direction == "outbound"),
+        Communication.kind == "call",
+        and_(Communication.kind == "meeting", Communication.cancelled.is_(False)),
+    )
+
+
+def _no_crowd() -> ColumnElement[bool]:
+    party = aliased(Participant)
+    others = (
+        select(func.count(func.distinct(party.canonical)))
+        .where(party.communication_id == Communication.id, party.own.is_(False))
+        .correlate(Communication)
+        .scalar_subquery()
+    )
+    return others <= CROWD
+
+
+def _written_by_other(contact_id: int) -> ColumnElement[bool]:
+    """The item's From is an address of other contacts and not of this one."""
+    author, held, mine = aliased(Participant), aliased(Address), aliased(Address)
+    own = exists().where(mine.canonical == author.canonical, mine.contact_id == contact_id)
+    return exists().where(
+        author.communication_id == Communication.id, author.role == "from",
+        exists().where(held.canonical == author.canonical, held.contact_id != contact_id), ~own,
+    )  # fmt: skip
+
+
+def _chunks(ids: list[int], size: int = 500) -> Iterable[list[int]]:
+    return (ids[at : at + size] for at in range(0, len(ids), size))
