@@ -50,6 +50,7 @@ def load(session: Session, items: Sequence[Item]) -> InMemoryDirectory:
     known = _people_of_addresses(session, items, reached)
     reached.contacts |= {p.target.id for p in pins if p.target.kind == "contact"}
     reached.companies |= _companies_of_hosts(session, {host_of(a) for a in addresses - known})
+    reached.companies |= _companies_with_guests(session, items)
     reached.contacts |= _colleagues(session, reached.companies)
     for target in [*(p.target for p in pins), *(r.target for r in rulings if r.target)]:
         reached.add(target)
@@ -88,10 +89,10 @@ def own_side(session: Session) -> OwnSide:
     configured = session.info.get("internal_domains", ())
     accounts = session.execute(select(Account.id, Account.owner_id, Account.address, Account.kind)).all()
     kinds = {row.id: (row.kind, f"user:{row.owner_id}") for row in accounts}
-    aliases = session.execute(select(AccountAlias.account_id, AccountAlias.canonical)).tuples()
+    aliases = session.execute(select(AccountAlias.account_id, AccountAlias.canonical))
     named = [*((row.id, row.address) for row in accounts), *aliases]
     personal = {canonical(a): kinds[i][1] for i, a in named if kinds[i][0] not in ("shared", "dropbox")}
-    users = {canonical(email): f"user:{i}" for i, email in session.execute(select(User.id, User.email)).tuples()}
+    users = {canonical(email): f"user:{i}" for i, email in session.execute(select(User.id, User.email))}
     return OwnSide(
         users | personal,
         frozenset(canonical(a) for i, a in named if kinds[i][0] == "shared"),
@@ -129,6 +130,15 @@ def _companies_of_hosts(session: Session, hosts: Collection[str]) -> set[int]:
     wanted = {parent for host in hosts if host for parent in parents(host)}
     query = select(CompanyDomain.company_id, CompanyDomain.domain)
     return {row.company_id for row in _in(session, query, CompanyDomain.domain, wanted)}
+
+
+def _companies_with_guests(session: Session, items: Sequence[Item]) -> set[int]:
+    """Companies present on items with a guest who is known by name only: that name may be one of their people's."""
+    tables = [item for item in items if any(not party.address and party.name for party in item.parties)]
+    present = {party.address for item in tables for party in item.parties if party.address}
+    query = select(Contact.company_id).join(Address, Address.contact_id == Contact.id)
+    rows = _in(session, query.where(Contact.company_id.is_not(None)), Address.family, {family(a) for a in present})
+    return _companies_of_hosts(session, {host_of(a) for a in present}) | {row.company_id for row in rows}
 
 
 def _colleagues(session: Session, companies: Collection[int]) -> set[int]:

@@ -7,6 +7,17 @@ from tests.corpus import people
 from tests.corpus.scenes import scene
 from tests.corpus.world import BLOCKED, BLOCKED_DOMAIN, DROPBOX, OUR_DOMAIN, SHARED, Scene
 
+FORWARDS = (
+    "FYI\n\n---------- Forwarded message ---------\nFrom: {name} <{address}>\nDate: Tue, 3 Mar 2026 at 09:12\n"
+    "Subject: {subject}\nTo: <{to}>\n\nThe original text.",
+    "FYI\n\n-----Original Message-----\nFrom: {name} <{address}>\nSent: Tuesday, March 3, 2026 9:12 AM\nTo: {to}\n"
+    "Subject: {subject}\n\nThe original text.",
+    "Zur Kenntnis\n\nVon: {name} <{address}>\nGesendet: Dienstag, 3. März 2026 09:12\nAn: {to}\nBetreff: {subject}\n\n"
+    "Der ursprüngliche Text.",
+    "Begin forwarded message:\n\nFrom: {name} <{address}>\nSubject: {subject}\nDate: 3 March 2026 at 09:12:00 GMT\n"
+    "To: {to}\n\nThe original text.",
+)
+
 
 @scene(3, "forward to the log, and to a colleague")
 def forwards(s: Scene) -> None:
@@ -14,10 +25,8 @@ def forwards(s: Scene) -> None:
     person = s.person(company)
     deal = s.deal(company, [person])
     original = s.mail(person, [s.rep], contacts=[person], deals=[deal])
-    inner = (
-        f"FYI\n\n---------- Forwarded message ---------\nFrom: {person.name} <{person.address}>\n"
-        f"Date: Tue, 3 Mar 2026 at 09:12\n"
-        f"Subject: {original.subject}\nTo: <{s.rep[0]}>\n\nThe original text."
+    inner = s.rng.choice(FORWARDS).format(
+        name=person.name, address=person.address, subject=original.subject, to=s.rep[0]
     )
     s.mail(
         s.rep, [(DROPBOX, "")], after=1, subject=f"Fwd: {original.subject}", contacts=[person], deals=[deal], text=inner

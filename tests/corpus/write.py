@@ -12,11 +12,11 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from tests.corpus import scenes_noise, scenes_people
+from tests.corpus import scenes_errors, scenes_noise, scenes_people
 from tests.corpus.scenes import SCENES
 from tests.corpus.world import BLOCKED, BLOCKED_DOMAIN, DROPBOX, NOW, OUR_DOMAIN, REPS, SHARED, Mail, Scene, Seat
 
-MODULES = (scenes_people, scenes_noise)
+MODULES = (scenes_people, scenes_noise, scenes_errors)
 PER_FOLDER = 2_000
 CONTACTS = ("email", "other_emails", "name", "phone", "title", "company", "company_domain", "created_at")
 COMPANIES = ("name", "domains")

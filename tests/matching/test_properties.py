@@ -1,5 +1,5 @@
-"""What holds for any world: order does not matter, deciding twice changes nothing, pins stay, strangers in the directory are
-no matter. Small worlds made by Hypothesis, bounded."""
+"""What holds for any world: order does not matter, deciding twice changes nothing, pins stay, strangers in the
+directory are no matter. Small worlds made by Hypothesis, bounded."""
 
 from __future__ import annotations
 

@@ -27,8 +27,11 @@ def test_a_message_without_a_counterparty_is_internal() -> None:
         assert (seen.status, seen.reason) == ("ignored", "internal")
 
 
-@pytest.mark.parametrize("sender", ["no-reply@acme.example", "nicht-antworten@acme.example", "bounce+a=b.example@x.example",
-                                    "mailer-daemon@acme.example", "reply+a1b2c3d4e5@tool.example"])  # fmt: skip
+NOBODY = ("no-reply@acme.example", "nicht-antworten@acme.example", "bounce+a=b.example@x.example",
+          "mailer-daemon@acme.example", "reply+a1b2c3d4e5@tool.example")  # fmt: skip
+
+
+@pytest.mark.parametrize("sender", NOBODY)
 def test_what_nobody_wrote_is_automatic_customer_domains_included(sender: str) -> None:
     desk, _ = desk_with_jane()
     assert desk.decide(mail(sender)).reason == "automatic"
