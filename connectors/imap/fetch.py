@@ -81,7 +81,7 @@ class Fetcher:
         self._session = session
         self._wire = session.wire
         self._wanted = wanted
-        self._folder = session.opened_name
+        self._epoch = session.epoch
         self._jobs: deque[_Job] = deque()
         self._ahead = 1  # until the first batch is there, so that it is not kept waiting
 
@@ -110,7 +110,7 @@ class Fetcher:
 
     def _still_mine(self) -> None:
         """Two iterations over one connection at a time would read each other's answers."""
-        if self._session.opened_name != self._folder or self._session.wire is not self._wire:
+        if self._session.epoch != self._epoch:
             raise RuntimeError("another operation has used this connector; start the iteration anew")
 
     # -- sending --------------------------------------------------------------------------------------------------

@@ -207,8 +207,9 @@ class Incremental:
         """Known UIDs that the server no longer lists."""
         if not known:
             return known
-        criteria = b"ALL" if self.position.complete else b"UID %d:%d" % (known.lowest, known.highest)
-        return known - self._session.search(criteria, self._opened.exists)
+        if self.position.complete:
+            return known - self._session.everything(self._opened.exists)
+        return known - self._session.search(b"UID %d:%d" % (known.lowest, known.highest), self._opened.exists)
 
     def _remove(self, gone: UidSet) -> Iterator[Batch]:
         uids = list(gone)

@@ -31,21 +31,31 @@ def start(opened: Opened, tier: str) -> Position:
     )
 
 
-def listing(session: Session, wanted: Wanted, position: Position, exists: int) -> Iterator[Batch]:
-    """Yield what is left of the first listing, to its end; the last batch is marked final. The last cursor is that of a
-    complete position. Raises TryLater, NeedsPerson."""
-    left = _left(session, position, exists)
-    recent = _recent(session, wanted.oldest, left, exists)
-    total = exists
-    if not left:
-        yield Batch((), replace(position, complete=True).encode(), listing=True, final=True, total=total)
-        return
-    first = FIRST_BATCH if not position.known else BATCH
-    for uids, changes in _changes(session, wanted, left, recent, first):
-        position = position.having(named(changes)).listed_down_to(uids[-1], complete=uids[-1] == left.lowest)
-        position = with_flags(position, changes)
-        final = position.complete
-        yield Batch(tuple(changes), position.encode(), listing=True, final=final, total=total)
+class Listing:
+    """What is left of the first listing. ``position`` holds the new position while ``run`` goes on."""
+
+    def __init__(self, session: Session, wanted: Wanted, position: Position, exists: int) -> None:
+        self._session = session
+        self._wanted = wanted
+        self._exists = exists
+        self.position = position
+
+    def run(self) -> Iterator[Batch]:
+        """Yield to the end; the last batch is marked final and its cursor is that of a complete position. May be left
+        after any batch. Raises TryLater, NeedsPerson."""
+        left = _left(self._session, self.position, self._exists)
+        if not left:
+            self.position = replace(self.position, complete=True)
+            yield Batch((), self.position.encode(), listing=True, final=True, total=self._exists)
+            return
+        recent = _recent(self._session, self._wanted.oldest, left, self._exists)
+        first = BATCH if self.position.known else FIRST_BATCH
+        for uids, changes in _changes(self._session, self._wanted, left, recent, first):
+            handed = self.position.having(named(changes))
+            handed = handed.listed_down_to(uids[-1], complete=uids[-1] == left.lowest)
+            self.position = with_flags(handed, changes)
+            final = self.position.complete
+            yield Batch(tuple(changes), self.position.encode(), listing=True, final=final, total=self._exists)
 
 
 def named(changes: Iterable[Change]) -> UidSet:
@@ -55,9 +65,7 @@ def named(changes: Iterable[Change]) -> UidSet:
 
 def _left(session: Session, position: Position, exists: int) -> UidSet:
     """UIDs below what was handed over already."""
-    if exists == 0:
-        return UidSet()
-    there = session.search(b"ALL", exists)
+    there = session.everything(exists)
     return there.between(1, position.low - 1) if position.low else there
 
 

@@ -49,9 +49,16 @@ class Access:
             raise NeedsPerson(
                 "The account's server settings are incomplete; enter host and security again.", code="config"
             )
-        port, timeout = int(config.get("port") or PORTS[security]), float(config.get("timeout") or 60.0)
+        port, timeout = _number(config.get("port") or PORTS[security]), float(config.get("timeout") or 60.0)
         ca = config.get("tls_ca") or context.settings.get("ca_bundle")
         return cls(host, port, username, security, auth, timeout, str(ca) if ca else None)
+
+
+def _number(port: object) -> int:
+    text = str(port)
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise NeedsPerson("The port must be a number from 1 to 65535; enter it again.", code="config")
+    return int(text)
 
 
 def connect(context: Context) -> Wire:

@@ -14,15 +14,16 @@ import re
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from connectors.errors import BadItem, StreamGone
+from connectors.errors import BadItem, ConnectorError, StreamGone
 from connectors.imap import cursor as cursors
-from connectors.imap import folders, incremental, listing
+from connectors.imap import folders, listing
 from connectors.imap.cursor import Position
 from connectors.imap.fetch import WHOLE_LIMIT, Fetcher, Wanted
 from connectors.imap.folders import Folder
 from connectors.imap.idle import Watch
-from connectors.imap.session import NONE, Opened, Session
-from connectors.imap.uids import MAX_UID, UidSet
+from connectors.imap.passes import Pass
+from connectors.imap.session import NONE, Session
+from connectors.imap.uids import MAX_UID
 from connectors.protocol import Context, Usage
 from connectors.types import Batch, Change, Cursor, Removed, Stream
 
@@ -56,16 +57,7 @@ class ImapConnector:
         position = cursors.decode(since) if since else None
         if position is not None and self._level(stream, position):
             return
-        opened = self._session.examine(self._raw(stream), position)
-        if position is None:
-            position = listing.start(opened, self._session.tier)
-        else:
-            incremental.check(position, opened)
-            run = incremental.Incremental(self._session, self._wanted(stream, opened, oldest), position, opened)
-            yield from run.run()
-            position = run.position
-        if not position.complete and not position.empty_since:
-            yield from listing.listing(self._session, self._wanted(stream, opened, oldest), position, opened.exists)
+        yield from Pass(self._session, self._raw(stream), self._wanted(stream, oldest), position).run()
 
     def close(self) -> None:
         """Sign out of both connections. Never raises."""
@@ -80,7 +72,7 @@ class ImapConnector:
         """All remote ids of a folder in chunks, ascending; two commands whatever the size. Raises ConnectorError."""
         opened = self._session.examine(self._raw(stream))
         chunk: list[str] = []
-        for uid in self._session.search(b"ALL", opened.exists) if opened.exists else UidSet():
+        for uid in self._session.everything(opened.exists):
             chunk.append(f"{opened.uidvalidity}:{uid}")
             if len(chunk) == IDS_CHUNK:
                 yield chunk
@@ -127,7 +119,12 @@ class ImapConnector:
             if self._watch is not None:
                 self._watch.close()
             self._watch = Watch(self._context, self._raw(stream))
-        return self._watch.wait(timeout)
+        try:
+            return self._watch.wait(timeout)
+        except ConnectorError:
+            self._watch.close()
+            self._watch = None  # the next call connects anew
+            raise
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -159,10 +156,10 @@ class ImapConnector:
         settled = position.complete and not position.empty_since and self._session.tier != NONE
         return fresh and same and settled
 
-    def _wanted(self, stream: Stream, opened: Opened, oldest: datetime | None) -> Wanted:
+    def _wanted(self, stream: Stream, oldest: datetime | None) -> Wanted:
         known = self._context.known
         whole = int(self._context.config.get("whole_limit") or WHOLE_LIMIT)
-        return Wanted(f"{opened.uidvalidity}:", oldest, lambda ids: known(stream.id, ids), whole)
+        return Wanted("", oldest, lambda ids: known(stream.id, ids), whole)
 
 
 def _split(remote_ids: Collection[str], uidvalidity: int) -> tuple[list[int], list[str]]:

@@ -57,6 +57,8 @@ class Session:
         self._asked = asked
         self.opened_name: bytes | None = None
         self.qresynced = False
+        self.epoch = 0
+        self._exists_then = 0
         try:
             self._introduce()
         except ConnectorError:
@@ -170,6 +172,7 @@ class Session:
         changed = tuple(self.wire.items.values())
         self.wire.items.clear()
         exists = counts[-1] if counts else 0
+        self._exists_then = self.wire.exists = exists
         return Opened(told["UIDVALIDITY"], told["UIDNEXT"], exists, told["HIGHESTMODSEQ"], vanished(answer), changed)
 
     def _lower(self) -> bool:
@@ -204,14 +207,31 @@ class Session:
         self.opened_name = None
         return [self.send("UNSELECT")]
 
+    @property
+    def grown(self) -> bool:
+        """Whether the server has told of more messages than there were when the folder was opened."""
+        return (self.wire.exists or 0) > self._exists_then
+
     def settle(self) -> None:
-        """Get over commands whose answers nobody waits for any more."""
+        """Get over commands whose answers nobody waits for any more. Whoever iterates still has lost the connection:
+        ``epoch`` tells it."""
+        self.epoch += 1
         try:
             self.wire.settle()
         except Closed as closed:
             raise failures.lost(closed) from closed
 
     # -- ids ------------------------------------------------------------------------------------------------------
+
+    def everything(self, exists: int) -> UidSet:
+        """All UIDs of the open folder. An empty answer for a folder that holds messages is not believed, since it would
+        remove them all. Raises TryLater."""
+        if not exists:
+            return UidSet()
+        found = self.search(b"ALL", exists)
+        if not found:
+            raise TryLater("The mail server lists no messages in a folder that has some.", code="garbage")
+        return found
 
     def search(self, criteria: bytes, exists: int) -> UidSet:
         """UIDs that fit, by ESEARCH where there is one. ``exists`` bounds the answer. Raises TryLater."""
@@ -249,6 +269,8 @@ def vanished(answer: Answer) -> UidSet:
 
 
 def _esearch(answer: Answer) -> UidSet:
+    if not answer.named("ESEARCH"):
+        return _searched(answer)
     for rest in answer.named("ESEARCH"):
         found = re.search(rb"\bALL ([0-9:,*]+)", rest)
         if found:
@@ -257,6 +279,9 @@ def _esearch(answer: Answer) -> UidSet:
 
 
 def _searched(answer: Answer) -> UidSet:
+    """A plain SEARCH answer; with neither kind the server said nothing, which is not the same as no messages."""
+    if not answer.named("SEARCH"):
+        raise TryLater("The mail server did not answer a search.", code="garbage")
     uids: list[int] = []
     for rest in answer.named("SEARCH"):
         uids.extend(int(word) for word in rest.partition(b"(")[0].split() if word.isdigit())

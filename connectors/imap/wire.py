@@ -36,6 +36,8 @@ LOGIN_BUDGET = 1_000_000
 ANSWER_BUDGET = 64_000_000
 PATIENCE = 10
 """A command may take this many times the read timeout in all, however steadily the server drips."""
+SLOWEST = 4000.0
+"""Bytes per second: what comes faster than this extends a command's time."""
 _BUFFER = 1 << 16
 
 _LITERAL = re.compile(rb"\{(\d{1,15})\+?\}\r?\n\Z")
@@ -102,6 +104,7 @@ class _Bounded(io.RawIOBase):
             raise Closed("timeout")
         count = self._sock.recv_into(buffer)
         self.budget -= count
+        self.deadline += count / SLOWEST
         self._usage.bytes_in += count
         return count
 
