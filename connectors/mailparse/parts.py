@@ -23,6 +23,10 @@ STDLIB_LIMIT = 20_000_000
 """Bytes the slow parser is given at most; beyond it, a message that the fast one rejects keeps its headers only."""
 
 
+_STDLIB_ERRORS = (RecursionError, ValueError, LookupError, TypeError, AttributeError)
+"""What the standard library raises on damaged mail, seen by feeding it changed corpus files."""
+
+
 class Broken(Exception):
     """No structure could be read."""
 
@@ -66,65 +70,47 @@ def fast(source: bytes, *, multipart: bool) -> Node | None:
 
 
 def slow(source: bytes) -> Node:
-    """The standard library's tree (compat32 policy, which never raises on broken headers)."""
+    """The standard library's tree (compat32 policy)."""
     if len(source) > STDLIB_LIMIT:
         raise Broken("too large for the slow parser")
     try:
-        return _StdNode(email.message_from_bytes(source))
-    except (RecursionError, ValueError, LookupError, TypeError, AttributeError, IndexError) as error:
+        return _StdNode(email.message_from_bytes(source), [MAX_PARTS * 2])
+    except _STDLIB_ERRORS as error:
         raise Broken(type(error).__name__) from error
 
 
 class _StdNode:
-    """A compat32 message in the fast parser's shape."""
+    """A compat32 message in the fast parser's shape, read at once, so that what the library raises is met in ``slow``.
 
-    def __init__(self, message: Message) -> None:
+    ``budget`` is the number of nodes that may still be built."""
+
+    def __init__(self, message: Message, budget: list[int]) -> None:
+        budget[0] -= 1
         self._message = message
-
-    @property
-    def content_type(self) -> str:
-        return self._message.get_content_type()
-
-    @property
-    def headers(self) -> dict[str, list[str]]:
-        out: dict[str, list[str]] = {}
-        for name, value in self._message.items():
-            out.setdefault(name, []).append(str(value))
-        return out
-
-    @property
-    def filename(self) -> str | None:
-        return self._message.get_filename()
-
-    @property
-    def content_id(self) -> str | None:
-        return str(self._message.get("Content-ID", "")).strip("<> ") or None
-
-    @property
-    def disposition(self) -> str | None:
-        return self._message.get_content_disposition()
-
-    @property
-    def is_message(self) -> bool:
-        return self._message.get_content_type() == "message/rfc822"
-
-    @property
-    def encoded_size(self) -> int | None:
-        payload = self._message.get_payload()
-        return len(payload) if isinstance(payload, str) else None
+        self.content_type = message.get_content_type()
+        self.headers: dict[str, list[str]] = {}
+        for name, value in message.items():
+            self.headers.setdefault(name, []).append(str(value))
+        self.filename = message.get_filename()
+        self.content_id = str(message.get("Content-ID", "")).strip("<> ") or None
+        self.disposition = message.get_content_disposition()
+        self.is_message = self.content_type == "message/rfc822"
+        payload = message.get_payload()
+        self.encoded_size = len(payload) if isinstance(payload, str) else None
+        self.children: list[Node] = []
+        for child in payload if isinstance(payload, list) else ():
+            if isinstance(child, Message) and budget[0] > 0:
+                self.children.append(_StdNode(child, budget))
 
     @property
     def content(self) -> bytes | None:
+        """Decoded bytes; base64 by our own lenient reader, as the library gives up on a lone last character."""
         if self._message.is_multipart():
             return None
-        if "base64" in str(self._message.get("Content-Transfer-Encoding", "")).lower():
-            return base64_bytes(str(self._message.get_payload()).encode("ascii", "surrogateescape"))
-        payload = self._message.get_payload(decode=True)
+        try:
+            if "base64" in str(self._message.get("Content-Transfer-Encoding", "")).lower():
+                return base64_bytes(str(self._message.get_payload()).encode("ascii", "ignore"))
+            payload = self._message.get_payload(decode=True)
+        except _STDLIB_ERRORS:
+            return b""
         return payload if isinstance(payload, bytes) else b""
-
-    @property
-    def children(self) -> Sequence[Node]:
-        payload = self._message.get_payload()
-        if not isinstance(payload, list):
-            return ()
-        return [_StdNode(child) for child in payload if isinstance(child, Message)]
