@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.errors import CursorExpired, TryLater
 from connectors.protocol import Context, Usage
 from connectors.providers.microsoft import PROVIDER, MicrosoftMailbox
 from connectors.types import Batch, CalendarEvent, Failed, RawMessage, RemoteEvents, Removed, Stream, StreamKind, Upsert
@@ -119,6 +120,7 @@ class Copy:
     def again(self, **window: Any) -> Copy:
         """A listing from scratch, as after CursorExpired."""
         self.cursor = None
+        self.listed = set()
         return self.sync(**window)
 
     def apply(self, batch: Batch) -> None:
@@ -144,6 +146,22 @@ class Copy:
                 ledger.discard(lost)
         if not batch.listing or batch.final:
             self.listed = set()
+
+    def recover(self, stop_after: int | None = None) -> None:
+        """One pass as a worker does it: at most ``stop_after`` batches are applied, then it dies; an expired cursor
+        means a listing from scratch; what is to be tried later is left for the next pass."""
+        connector = self.account.open()
+        try:
+            for number, batch in enumerate(connector.changes(self.stream, self.cursor)):
+                if number == stop_after:
+                    return
+                self.apply(batch)
+        except CursorExpired:
+            self.cursor, self.listed = None, set()
+        except TryLater as error:
+            self.account.clock.time += timedelta(seconds=(error.retry_after or 1) + 1)
+        finally:
+            connector.close()
 
     def _take(self, change: Upsert) -> None:
         self.held[change.remote_id] = change

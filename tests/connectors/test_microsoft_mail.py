@@ -51,11 +51,13 @@ def test_hidden_folders_are_no_streams(account: Account) -> None:
 
 def test_a_mail_comes_with_its_transport_headers_its_body_and_its_attachments_metadata(account: Account) -> None:
     source = (
-        b"From: =?utf-8?q?J=C3=B6rg?= <j@acme.example>\r\nTo: rep@ourco.example\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+        b"From: =?utf-8?q?J=C3=B6rg?= <j@acme.example>\r\nTo: rep@ourco.example\r\nSubject: Offer\r\n"
         b"Message-ID: <one@acme.example>\r\nIn-Reply-To: <zero@acme.example>\r\nAuto-Submitted: no\r\n"
-        b"Date: Wed, 04 Mar 2026 10:12:00 +0100\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"Date: Wed, 04 Mar 2026 10:12:00 +0100\r\nMIME-Version: 1.0\r\n"
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
         b"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>Hello</p>\r\n"
-        b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=offer.pdf\r\n\r\nPDF\r\n--b--\r\n"
+        b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=offer.pdf\r\n\r\n"
+        b"PDF\r\n--b--\r\n"
     )
     one = account.box.deliver("inbox", source)
     copy = Copy(account, account.folder()).sync()

@@ -17,6 +17,9 @@ from typing import Any
 from tests.emulators.microsoft.mailbox import make_id, stamp
 
 GLOBAL_ID = "040000008200E00074C5B7101A82E008"
+UNDATED = "00000000" + "C0FFEE00C0FFEE01" + "00" * 8 + "10000000"
+"""Of a GlobalObjectId: no instance date, a creation time, the reserved bytes, the length of what follows."""
+
 STUB = ("@odata.type", "@odata.etag", "id", "type", "seriesMasterId", "start", "end")
 
 
@@ -100,7 +103,7 @@ class Agenda:
         with self.lock:
             key = make_id("AAkCEV")
             unique = hashlib.sha256(key.encode()).hexdigest()[:32].upper()
-            held = {**_defaults(self.address, self.now()), "iCalUId": f"{GLOBAL_ID}00000000{unique}", **more}
+            held = {**_defaults(self.address, self.now()), "iCalUId": f"{GLOBAL_ID}{UNDATED}{unique}", **more}
             event = Event(key, calendar or self.default, held, start, end, interval, count)
             self.events[key] = event
             self._touch(event, "created")
