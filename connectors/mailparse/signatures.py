@@ -46,7 +46,9 @@ def start(lines: list[str], new: list[int]) -> int | None:
 
 def _closes(line: str, above_end: int) -> bool:
     """A signature delimiter, or a mobile client's line near the end."""
-    return (line[0] in _MARKS and _DELIMITER.match(line) is not None) or (above_end < SENT_FROM_LINES and sent_from(line))
+    if line[0] in _MARKS and _DELIMITER.match(line):
+        return True
+    return above_end < SENT_FROM_LINES and sent_from(line)
 
 
 def sent_from(line: str) -> bool:

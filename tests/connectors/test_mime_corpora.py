@@ -16,9 +16,19 @@ from connectors.mime import classify, parse_message
 from connectors.types import Envelope, RawMessage
 from tests.connectors.mail_samples import CORPORA, needs_corpora
 
-FOLDERS = ["business-mailbox", "cpython-test-email", "email-reply-parser-crisp", "email-reply-parser-github",
-           "email-reply-parser-willdurand", "email-reply-parser-zapier", "flanker", "ruby-mail", "stalwart-mail-parser",
-           "talon", "zbateson"]
+FOLDERS = [
+    "business-mailbox",
+    "cpython-test-email",
+    "email-reply-parser-crisp",
+    "email-reply-parser-github",
+    "email-reply-parser-willdurand",
+    "email-reply-parser-zapier",
+    "flanker",
+    "ruby-mail",
+    "stalwart-mail-parser",
+    "talon",
+    "zbateson",
+]
 NOT_MAIL = {"cpython-test-email": 1, "flanker": 8}
 """Files of mail folders that hold no mail (lists of addresses, a lone text): they must be named as such."""
 STALWART = CORPORA / "stalwart-mail-parser" / "resources" / "eml"
@@ -36,7 +46,10 @@ KNOWN: dict[tuple[str, str], str] = {
     ("thirdparty/002.eml", "text"): "garbage that claims to be base64: undecodable either way",
     ("thirdparty/005.eml", "text"): "a boundary in the middle of a line is text to us",
     ("rfc/000.eml", "text"): "text/enriched is a body to us, an attachment to it",
-    **{(f"malformed/{n:03}.eml", "text"): "nested boundaries that begin like their parents" for n in (1, 5, 8, 9, 11, 16)},
+    **{
+        (f"malformed/{n:03}.eml", "text"): "nested boundaries that begin like their parents"
+        for n in (1, 5, 8, 9, 11, 16)
+    },
     ("malformed/019.eml", "text"): "boundary in other letter case: we keep the text, it drops it",
     ("malformed/020.eml", "text"): "part header without a blank line: we read the parts, it shows the source",
     ("malformed/021.eml", "text"): "part header without a blank line: we read the parts, it shows the source",
@@ -47,7 +60,11 @@ KNOWN: dict[tuple[str, str], str] = {
 @pytest.mark.timeout(10)  # for a whole folder: stricter than ten seconds a file
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_corpus_file_gives_an_envelope_or_is_named(folder: str) -> None:
-    files = [path for path in sorted((CORPORA / folder).rglob("*")) if path.is_file() and path.suffix not in (".json", ".md")]
+    files = [
+        path
+        for path in sorted((CORPORA / folder).rglob("*"))
+        if path.is_file() and path.suffix not in (".json", ".md")
+    ]
     refused = 0
     for path in files:
         try:
@@ -96,8 +113,10 @@ def test_we_agree_with_stalwarts_expected_parses_but_for_the_named_files() -> No
             if expected[what] != found[what]:
                 disagreements[f"{path.parent.name}/{path.name}", what] = (expected[what], found[what])
     fields = len(files) * 10
-    print(f"\nstalwart: {len(files)} files, {fields} fields, agreement {1 - len(disagreements) / fields:.4f}, "
-          f"{len(disagreements)} known disagreements")
+    print(
+        f"\nstalwart: {len(files)} files, {fields} fields, agreement {1 - len(disagreements) / fields:.4f}, "
+        f"{len(disagreements)} known disagreements"
+    )
     assert len(files) == 107
     assert {key: value for key, value in disagreements.items() if key not in KNOWN} == {}
     assert [key for key in KNOWN if key not in disagreements] == []
@@ -107,8 +126,10 @@ def expected_of(parsed: dict[str, Any]) -> dict[str, Any]:
     """The comparable facts of one expected parse."""
     top = parsed["parts"][0]
     texts = [parsed["parts"][n]["body"].get("Text") for n in parsed["text_body"]]
-    boxes = {name: [box for value in values(top, name) for box in mailboxes(value) if box[0]]
-             for name in ("from", "to", "cc", "reply_to")}
+    boxes = {
+        name: [box for value in values(top, name) for box in mailboxes(value) if box[0]]
+        for name in ("from", "to", "cc", "reply_to")
+    }
     subject, ids = values(top, "subject"), values(top, "message_id")
     return {
         **{name: [box[0] for box in found] for name, found in boxes.items()},
@@ -135,14 +156,22 @@ def found_of(envelope: Envelope, expected: dict[str, Any]) -> dict[str, Any]:
         "date": envelope.date,
         "text": None if expected["text"] is None else words,
         "attachments": sorted(
-            attachment.name for attachment in envelope.attachments
-            if attachment.name and (attachment.name in given or (attachment.name in inner and not attachment.name.endswith(".eml"))
-                                    or attachment.name in expected["attachments"])),
+            attachment.name
+            for attachment in envelope.attachments
+            if attachment.name
+            and (
+                attachment.name in given
+                or (attachment.name in inner and not attachment.name.endswith(".eml"))
+                or attachment.name in expected["attachments"]
+            )
+        ),
     }
 
 
 def values(part: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    return [header["value"] for header in part["headers"] if header["name"] == name and isinstance(header["value"], dict)]
+    return [
+        header["value"] for header in part["headers"] if header["name"] == name and isinstance(header["value"], dict)
+    ]
 
 
 def mailboxes(value: dict[str, Any]) -> list[tuple[str | None, str | None]]:
@@ -176,5 +205,3 @@ def name_of(part: dict[str, Any]) -> str:
 
 def flat(text: str | None) -> str:
     return " ".join((text or "").split())
-
-
