@@ -35,14 +35,15 @@ def count(session: Session, entries: Sequence[str]) -> int:
     return len(affected(session, entries))
 
 
-def apply_never_log(service: Service) -> tuple[int, int]:
-    """Make the past agree with the list. Returns (erased, to be fetched again)."""
+def apply_never_log(service: Service, *, shortened: bool) -> tuple[int, int]:
+    """Make the past agree with the list; ``shortened`` says that entries were taken off it. Returns (erased, to be
+    fetched again)."""
     with service.db.transaction() as session:
         listed = never_log(session, None)
         ids = affected(session, sorted(listed)) if listed else []
         for chunk in chunks(ids):
             _erase(session, service, chunk)
-        return len(ids), _fetch_again(session)
+        return len(ids), _fetch_again(session) if shortened else 0
 
 
 def _erase(session: Session, service: Service, ids: Sequence[int]) -> None:

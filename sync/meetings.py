@@ -101,8 +101,7 @@ def _keep(
     source = f"m:{envelope.message_id or upsert.remote_id}" if by_mail and envelope else f"c:{stream.id}:{upsert.remote_id}"
     known = {(row.uid, row.recurrence_id): row for row in session.scalars(select(EventVersion).where(EventVersion.source == source))}
     uids = {uid for uid, _ in known}
-    for event in events:
-        key = (event.uid, identity(event.recurrence_id))
+    for key, event in {(e.uid, identity(e.recurrence_id)): e for e in sorted(events, key=_version_order)}.items():
         row = known.pop(key, None)
         if row is None:
             row = EventVersion(source=source, uid=key[0], recurrence_id=key[1], account_id=account.id, remote_id=upsert.remote_id)
@@ -119,6 +118,11 @@ def _keep(
             row.removed_at = row.removed_at or now
     session.flush()
     return uids
+
+
+def _version_order(event: CalendarEvent) -> tuple[int, datetime]:
+    """A file that holds one component twice means the newer one."""
+    return event.sequence, event.dtstamp or FIRST_DAY
 
 
 def withdraw(session: Session, stream: Stream, remote_ids: Collection[str], now: datetime) -> None:
@@ -200,7 +204,8 @@ def _instances(rows: Sequence[EventVersion], now: datetime) -> list[_Instance]:
         return []
     repeats = any(event.recurrence for event in merged)
     begin, end = (now - BACK, now + AHEAD) if repeats else (FIRST_DAY, LAST_DAY)
-    return [_instance(o, ended) for o in expand(merged, start=begin, end=end).instances]
+    instances = [_instance(o, ended) for o in expand(merged, start=begin, end=end).instances]
+    return list({instance.recurrence_id: instance for instance in instances}.values())
 
 
 def _instance(o: Occurrence, ended: datetime | None) -> _Instance:

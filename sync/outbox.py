@@ -87,7 +87,7 @@ def _identity(service: Service, payloads: list[dict[str, Any]], over: Callable[[
 
 def _setting(service: Service, payload: dict[str, Any], over: Callable[[], bool]) -> bool:
     if payload["name"] == "never_log":
-        forget.apply_never_log(service)
+        forget.apply_never_log(service, shortened=bool(set(payload.get("from") or ()) - set(payload.get("to") or ())))
     if payload["name"] in REREAD_ALL or payload["name"] == "never_log":
         with service.db.transaction() as session:
             scope = rematch.everything(session)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from crm import erase as erasure
 from sync import backup as backups
 from sync.cli.root import command, service, show
 
@@ -38,6 +37,8 @@ def restore(file: Path, force: bool, as_json: bool) -> None:
 @command
 def erase(contact: str, as_json: bool) -> None:
     """Erase a person (address or contact id); prints a certificate of counts."""
+    from crm import erase as erasure
+
     crm = service()
     with crm.db.transaction() as session:
         contact_id = erasure.find(session, contact)
@@ -51,6 +52,8 @@ def erase(contact: str, as_json: bool) -> None:
 @command
 def export_person(contact: str, as_json: bool) -> None:
     """Everything known of a person, as JSON."""
+    from crm import erase as erasure
+
     crm = service()
     with crm.db.reading() as session:
         data = erasure.export_person(session, erasure.find(session, contact))

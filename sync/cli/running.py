@@ -45,6 +45,7 @@ def sync(account_id: int | None, drain: bool, only: str | None, as_json: bool) -
     crm = service()
     stop_on_signals(crm)
     _known_account(crm, account_id)
+    outbox.drain(crm)
     with _Bars(as_json) as bars:
         chosen = [account_id] if account_id is not None else []
         reports = passes.run(crm, chosen, drain=drain, options=Options(only=only, watch=bars.watch))

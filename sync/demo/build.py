@@ -1,0 +1,133 @@
+"""Writes the demo's files (Maildirs, calendars, CSVs) and pulls them through the real commands' functions. Touches only its own data folder."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from crm import contacts, csvimport, pipelines, users, workspace
+from sync import accounts, outbox, passes
+from sync.accounts import AccountSpec
+from sync.demo import story, traps
+from sync.demo.world import ADMIN, COMPANIES, DROPBOX, OWN, PASSWORD, TEAM, Rep, World, build
+from sync.passes import AccountReport
+from sync.service import Service
+
+
+@dataclass(slots=True)
+class Written:
+    """What lies in the files: the check's expectation. ``mails`` counts files, ``boxes`` the files of each person."""
+
+    mails: int = 0
+    boxes: Counter[str] = field(default_factory=Counter)
+    message_ids: set[str] = field(default_factory=set)
+
+
+def write(root: Path, world: World, now: datetime) -> Written:
+    """Maildir++ folders and calendars for each of the team, and the directory's CSVs, under ``root``."""
+    if root.exists():
+        shutil.rmtree(root)
+    found = traps.build(world, now)
+    written = Written()
+    for letter in [*story.everyday(world, now), *found.letters]:
+        data = letter.bytes_()
+        for rep, folder in letter.boxes:
+            _deliver(root / rep.name.split()[0].lower() / "Maildir", folder, data, letter.at, written.mails)
+            written.mails += 1
+            written.boxes[rep.address] += 1
+        written.message_ids.add(letter.message_id)
+    for meeting, owners in found.meetings:
+        for rep in owners:
+            folder = root / rep.name.split()[0].lower() / "calendar"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{meeting.uid.partition('@')[0]}.ics").write_text(meeting.ics(now - timedelta(days=30)), encoding="utf-8")
+    _csv(root / "directory", world, now)
+    return written
+
+
+def _deliver(maildir: Path, folder: str, data: bytes, at: datetime, number: int) -> None:
+    place = maildir if folder == "INBOX" else maildir / f".{folder}"
+    for part in ("cur", "new", "tmp"):
+        (place / part).mkdir(parents=True, exist_ok=True)
+    path = place / "cur" / f"{int(at.timestamp())}.M{number}.demo:2,S"
+    path.write_bytes(data)
+    os.utime(path, (at.timestamp(), at.timestamp()))
+
+
+def _csv(folder: Path, world: World, now: datetime) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    companies = [
+        {"name": name, "domains": domain + (";nordhavn-group.example" if domain == "nordhavn.example" else ""), "industry": "Trade"}
+        for name, domain, _ in COMPANIES
+    ]
+    people = [
+        {
+            "email": p.address, "name": p.name, "title": p.title, "phone": p.phone, "company": p.company,
+            "company_domain": p.domain, "owner": p.rep.address, "lifecycle": ("client", "lead", "past_client")[i % 3], "source": "fair",
+            "other_emails": "info@brightwell.example" if p.domain == "brightwell.example" else "",
+        }
+        for i, p in enumerate(p for p in world.people if p.known)
+    ]  # fmt: skip
+    deals = [
+        {
+            "title": d.title, "number": d.number, "company": d.company, "company_domain": d.domain,
+            "contacts": ";".join(p.address for p in d.people), "stage": d.stage, "value": d.value, "currency": "GBP",
+            "expected_close": (now + timedelta(days=10 + d.value % 50)).date().isoformat(), "owner": d.rep.address, "source": "fair",
+            "created_at": (now - timedelta(days=d.age)).isoformat(),
+            "closed_at": (now - timedelta(days=d.closed)).isoformat() if d.closed is not None else "",
+            "lost_reason": "price" if d.stage == "Lost" else "",
+        }
+        for d in world.deals
+    ]  # fmt: skip
+    tasks = [
+        {"title": f"Follow up with {p.name}", "due": (now + timedelta(days=n % 9 - 3)).date().isoformat(), "owner": p.rep.address,
+         "contact": p.address, "type": "call"}
+        for n, p in enumerate(world.people[:18]) if p.known
+    ]  # fmt: skip
+    for name, rows in (("companies", companies), ("contacts", people), ("deals", deals), ("tasks", tasks)):
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as out:
+            writer = csv.DictWriter(out, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def people(service: Service, root: Path) -> None:
+    """Users, settings and the directory, by the same imports a customer uses."""
+    now = service.now()
+    with service.db.transaction() as session:
+        pipelines.ensure_default(session)
+        for person in (*TEAM, ADMIN):
+            users.create(session, email=person.address, name=person.name, role=person.role, password=PASSWORD, now=now, actor_id=None)
+        workspace.put(session, "internal_domains", [OWN], actor_id=None, now=now)
+        workspace.put(session, "never_log", ["secret-law.example"], actor_id=None, now=now)
+        workspace.put(session, "dropbox_address", DROPBOX, actor_id=None, now=now)
+        workspace.put(session, "workspace_name", "Harbourline", actor_id=None, now=now)
+    for kind in ("companies", "contacts", "deals", "tasks"):
+        with service.db.transaction() as session:
+            csvimport.run(session, kind, root / "directory" / f"{kind}.csv", actor_id=None, now=now)
+    with service.db.transaction() as session:
+        erik = contacts.by_address(session, next(p.address for p in build().people if p.domain == "nordhavn.example"))
+        if erik is not None:
+            contacts.add_address(session, erik.id, "erik@nordhavn-group.example", actor_id=None, now=now)
+
+
+def pull(service: Service, root: Path) -> list[AccountReport]:
+    """Connect each mailbox as an archive account and sync until level."""
+    for rep in TEAM:
+        folder = root / rep.name.split()[0].lower()
+        if folder.exists():
+            accounts.add(service, _spec(rep, folder), actor_id=None)
+    outbox.drain(service)
+    reports = passes.run(service, drain=True)
+    outbox.drain(service)
+    return reports
+
+
+def _spec(rep: Rep, folder: Path) -> AccountSpec:
+    paths = [str(p) for p in (folder / "Maildir", folder / "calendar") if p.exists()]
+    return AccountSpec("archive", rep.address, rep.address, {"paths": paths}, aliases=rep.aliases, sharing="full")
