@@ -13,9 +13,9 @@ from statistics import median
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from crm.models import Account, Communication, Decision, Participant, Question, ReviewState, Sighting, User
+from crm.models import Communication, Decision, Participant, Question, ReviewState, Sighting, User
 from crm.privacy import Tier, Viewer, owned, tiers, visible
 from crm.review_company import known_companies
 
@@ -277,13 +277,13 @@ def _people(session: Session, extra: _Extra) -> None:
 
 def _teammates(session: Session, viewer: Viewer, keys: list[str], extra: _Extra) -> None:
     """Who else saw items of these groups: only of items the viewer owns or may see."""
+    seen = aliased(Sighting)
     query = (
         select(Question.group_key, User.name)
         .join(Communication, Communication.id == Question.communication_id)
-        .join(Sighting, Sighting.communication_id == Communication.id)
-        .join(Account, Account.id == Sighting.account_id)
-        .join(User, User.id == Sighting.owner_id)
-        .where(Question.group_key.in_(keys), mine(viewer), Sighting.owner_id != viewer.user_id)
+        .join(seen, seen.communication_id == Communication.id)
+        .join(User, User.id == seen.owner_id)
+        .where(Question.group_key.in_(keys), mine(viewer), seen.owner_id != viewer.user_id, seen.tier != "private")
         .distinct()
     )
     for key, name in session.execute(query.order_by(User.name)).tuples():

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from crm.errors import NotFound
 from crm.models import Address, Communication, CommunicationBody, Company, Contact, Deal, Participant, Question, Stage
@@ -225,11 +225,12 @@ def _company_of(session: Session, viewer: Viewer, group: Group, items: Sequence[
     threads = {row.thread_id for row in items if row.thread_id is not None}
     if not threads:
         return []
+    party = aliased(Participant)  # visible() looks at participants of its own
     query = (
         select(Contact.name, func.count(func.distinct(Communication.thread_id)))
         .join(Address, Address.contact_id == Contact.id)
-        .join(Participant, Participant.canonical == Address.canonical)
-        .join(Communication, Communication.id == Participant.communication_id)
+        .join(party, party.canonical == Address.canonical)
+        .join(Communication, Communication.id == party.communication_id)
         .where(
             Communication.thread_id.in_(list(threads)[:200]), Contact.deleted_at.is_(None), Contact.merged_into.is_(None),
             Address.canonical != group.address, visible(viewer),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 
+from crm import review, tasks
+from sync import health
+from sync.health import Corner
 from web import door
 
 
@@ -27,7 +29,7 @@ class Facts:
     """The menu and the corner."""
 
     items: list[Item]
-    corner: Any
+    corner: Corner
 
 
 MENU = (
@@ -45,12 +47,13 @@ ADMIN = (("People", "people.listing", "people", ""), ("Settings", "settings.page
 
 def facts() -> Facts:
     """Read the counts and build the menu for who is signed in."""
-    counts: dict[str, tuple[int, bool]] = {}
-    corner = None
+    with door.reading() as session:
+        due = tasks.count_due(session, door.viewer(), now=door.now())
+        counts = {"review": (review.waiting(session, door.viewer(), now=door.now()), False), "tasks": (due, True)}
+        corner = health.corner(session, door.viewer(), door.now())
     entries = (*MENU, *(ADMIN if door.me().admin else ()))
     items = [
         Item(label, url_for(endpoint), request.blueprint == noun, key, *counts.get(noun, (0, False)))
         for label, endpoint, noun, key in entries
-        if endpoint in current_app.view_functions
     ]
     return Facts(items, corner)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,13 +14,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from crm import settings as process_settings
-from crm import users
+from crm import pipelines, users
 from crm.database import Database
 from sync.service import Service
-from tests.rig.databases import sqlite_database, sqlite_template
+from tests.rig.databases import sqlite_template
 from web.app import create_app
 
-__all__ = ["sqlite_database", "sqlite_template"]
+__all__ = ["sqlite_template"]
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -64,8 +65,33 @@ class Person:
         return self
 
 
+@pytest.fixture(scope="session")
+def team_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Team]:
+    """A database with the four people in it: passwords are slow to hash, so it is made once a process."""
+    path = tmp_path_factory.mktemp("team") / "team.db"
+    shutil.copyfile(sqlite_template, path)
+    made = Database(f"sqlite:///{path}")
+    with made.transaction() as session:
+        pipelines.ensure_default(session)
+        ids = [
+            users.create(session, email=email, name=name, role=role, password=PASSWORD, now=NOW, actor_id=None).id
+            for email, name, role in (
+                ("ada@ourco.example", "Ada Admin", "admin"),
+                ("priya@ourco.example", "Priya Raman", "rep"),
+                ("jonas@ourco.example", "Jonas Weber", "rep"),
+                ("mina@ourco.example", "Mina Okafor", "manager"),
+            )
+        ]
+    with made.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    made.dispose()
+    return path, Team(*ids)
+
+
 @pytest.fixture
-def service(sqlite_database: Database, tmp_path: Path) -> Service:
+def service(sqlite_template: Path, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
     """A service on a fresh SQLite database with a clock that stands still."""
     settings = process_settings.load(
         {
@@ -75,9 +101,11 @@ def service(sqlite_database: Database, tmp_path: Path) -> Service:
         },
         env_file=tmp_path / "none",
     )
-    made = Service.build(settings, now=lambda: NOW)
-    made.db = sqlite_database
-    return made
+    template = request.getfixturevalue("team_template")[0] if "team" in request.fixturenames else sqlite_template
+    shutil.copyfile(template, tmp_path / "crm.db")
+    made = Service.build(replace(settings, database_url=f"sqlite:///{tmp_path / 'crm.db'}"), now=lambda: NOW)
+    yield made
+    made.db.dispose()
 
 
 @pytest.fixture
@@ -95,25 +123,22 @@ def stranger(app: Flask) -> Person:
 
 
 @pytest.fixture
-def team(service: Service) -> Team:
+def team(team_template: tuple[Path, Team]) -> Team:
     """An admin, two reps and a manager, all with one password."""
-    with service.db.transaction() as session:
-        made = [
-            users.create(session, email=email, name=name, role=role, password=PASSWORD, now=NOW, actor_id=None).id
-            for email, name, role in (
-                ("ada@ourco.example", "Ada Admin", "admin"),
-                ("priya@ourco.example", "Priya Raman", "rep"),
-                ("jonas@ourco.example", "Jonas Weber", "rep"),
-                ("mina@ourco.example", "Mina Okafor", "manager"),
-            )
-        ]
-    return Team(*made)
+    return team_template[1]
 
 
 @pytest.fixture
 def enter(app: Flask, team: Team) -> Callable[[str], Person]:
-    """Sign somebody in by first name."""
-    return lambda name: Person(app.test_client()).sign_in(f"{name}@ourco.example")
+    """Sign somebody in by first name. The cookie is made here, because checking a password is slow on purpose."""
+
+    def signed_in(name: str) -> Person:
+        person = Person(app.test_client())
+        with person.client.session_transaction() as cookie:
+            cookie.update(user=getattr(team, {"ada": "admin"}.get(name, name)), epoch=0)
+        return person
+
+    return signed_in
 
 
 @pytest.fixture

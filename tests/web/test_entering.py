@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from werkzeug.routing import IntegerConverter, Rule
 
 from crm import users
 from sync.service import Service
@@ -38,7 +40,8 @@ def test_a_wrong_password_and_an_unknown_address_say_the_same(stranger: Person, 
     wrong = stranger.post("/sign-in", 422, email="ada@ourco.example", password="no such password")
     unknown = stranger.post("/sign-in", 422, email="nobody@ourco.example", password="no such password")
     assert "match an account here" in wrong
-    assert wrong.replace("ada@", "nobody@") == unknown
+    plain = [re.sub(r'name="csrf_token" value="[^"]+"', "", page) for page in (wrong.replace("ada@", "nobody@"), unknown)]
+    assert plain[0] == plain[1]
 
 
 def test_guessing_is_slowed_down_even_with_the_right_password_at_last(stranger: Person, team: Team) -> None:
@@ -59,13 +62,15 @@ def test_pages_are_behind_the_sign_in(stranger: Person, app: Flask, team: Team) 
     for rule in app.url_map.iter_rules():
         if "GET" not in rule.methods or rule.endpoint in open_ or rule.endpoint.startswith("api."):
             continue
-        path = rule.build({name: 1 if "int" in str(conv) else "x" for name, conv in _arguments(rule)})[1]
+        path = _path(rule)
         response = stranger.client.get(path)
         assert (response.status_code, response.headers.get("Location", "")[:8]) == (303, "/sign-in"), rule
 
 
-def _arguments(rule: object) -> list[tuple[str, object]]:
-    return [(name, type(conv).__name__.lower()) for name, conv in rule._converters.items()]  # type: ignore[attr-defined]
+def _path(rule: Rule) -> str:
+    """An address the rule matches: 1 for numbers, the first of a choice, x for text."""
+    values = {n: 1 if isinstance(c, IntegerConverter) else min(getattr(c, "items", ["x"])) for n, c in rule._converters.items()}
+    return rule.build(values)[1]
 
 
 def test_what_a_role_may_not_open_is_not_there(priya: Person, mina: Person, admin: Person) -> None:
@@ -95,7 +100,7 @@ def test_a_post_without_the_token_changes_nothing(admin: Person, app: Flask, tea
     for rule in app.url_map.iter_rules():
         if "POST" not in rule.methods or rule.endpoint.startswith(("api.", "hooks.")):
             continue
-        path = rule.build({name: 1 if "int" in str(conv) else "x" for name, conv in _arguments(rule)})[1]
+        path = _path(rule)
         assert admin.client.post(path, data={"role": "rep"}).status_code == 400, rule
 
 

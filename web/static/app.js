@@ -15,7 +15,7 @@
     return event.key;
   }
   function press(name) {
-    const target = all("[data-key]").find((el) => el.dataset.key === name && visible(el) && !el.disabled);
+    const target = all("[data-key]").find((el) => el.dataset.key.split("|").includes(name) && visible(el) && !el.disabled);
     if (!target) return false;
     if (typing(target)) { target.focus(); if (target.select) target.select(); return true; }
     target.click();
@@ -129,7 +129,7 @@
     const dialog = one("#palette");
     if (!dialog || dialog.open) return;
     const input = one("input", dialog), list = one("ul", dialog);
-    const links = all(".nav a.item, [data-command]").map((a) => ({ text: a.dataset.command || a.firstChild.textContent.trim(), href: a.href, key: a.dataset.key || "" }));
+    const links = all(".nav a.item, [data-command]").map((a) => ({ text: a.dataset.command || a.firstChild.textContent.trim(), href: a.href, key: (a.dataset.key || "").split("|")[0] }));
     const draw = () => {
       const wanted = input.value.trim().toLowerCase();
       const found = links.filter((link) => link.text.toLowerCase().includes(wanted));
