@@ -10,11 +10,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, inspect, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from crm import outbox
@@ -35,6 +34,7 @@ from crm.models import (
     Suggestion,
     Task,
 )
+from crm.snapshots import columns, plain, typed
 
 CHUNK = 500
 TABLES: dict[str, Any] = {
@@ -77,7 +77,7 @@ def seal(context: Context, batch_id: int) -> list[Any]:
                 session.execute(update(TABLES[noun]).where(TABLES[noun].id.in_(chunk)).values(import_id=batch_id))
     for (noun, row_id), before in context.changed.items():
         row = session.get_one(TABLES[noun], row_id)
-        fields = {name: [_plain(old), _plain(getattr(row, name))] for name, old in before.items()}
+        fields = {name: [plain(old), plain(getattr(row, name))] for name, old in before.items()}
         entries.append({"set": noun, "id": row_id, "fields": fields})
     return entries
 
@@ -110,10 +110,10 @@ def _restore(session: Session, entry: dict[str, Any], done: Undone, touched: dic
         done.kept.append(f"{noun} {entry['id']} is gone; its old values can't be put back")
         return
     for name, (old, new) in entry["fields"].items():
-        if _plain(getattr(row, name)) != new:
+        if plain(getattr(row, name)) != new:
             done.kept.append(f"{noun} {_label(row)!r}: {name} was changed since")
             continue
-        setattr(row, name, _typed(type(row), name, old))
+        setattr(row, name, typed(type(row), name, old))
         done.restored += 1
     key = {"contact": "contacts", "company": "companies", "deal": "deals"}.get(noun)
     if key:
@@ -210,29 +210,12 @@ def _prints(session: Session, noun: str, ids: Iterable[int]) -> dict[int, str]:
     table, found = TABLES[noun], dict[int, list[Any]]()
     for chunk in _chunks(sorted(ids)):
         for row in session.scalars(select(table).where(table.id.in_(chunk)).execution_options(populate_existing=True)):
-            found[row.id] = [_columns(row, {"import_id"})]
+            found[row.id] = [columns(row, {"import_id"})]
         for part in OWN_PARTS.get(noun, ()):
             owner = getattr(part, f"{noun}_id")
             for row in session.scalars(select(part).where(owner.in_(chunk)).order_by(part.id)):
-                found[getattr(row, f"{noun}_id")].append(_columns(row, set()))
+                found[getattr(row, f"{noun}_id")].append(columns(row))
     return {i: hashlib.sha256(json.dumps(v, sort_keys=True).encode()).hexdigest()[:20] for i, v in found.items()}
-
-
-def _columns(row: Any, without: set[str]) -> dict[str, Any]:
-    return {c.key: _plain(getattr(row, c.key)) for c in inspect(type(row)).column_attrs if c.key not in without}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return f"{value:.2f}" if isinstance(value, Decimal) else value
-
-
-def _typed(table: Any, name: str, value: Any) -> Any:
-    kind = table.__table__.c[name].type.python_type if value is not None else None
-    if kind in (datetime, date):
-        return kind.fromisoformat(value)
-    return Decimal(value) if kind is Decimal else value
 
 
 def _label(row: Any) -> str:
