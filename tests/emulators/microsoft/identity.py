@@ -48,6 +48,7 @@ class Identity:
     client_id: str = "model-client"
     client_secret: str = "model-secret"
     lifetime: int = 3600
+    refresh_days: int = 90
     revoke_old: bool = False
     access: dict[str, Token] = field(default_factory=dict)
     refresh: dict[str, Token] = field(default_factory=dict)
@@ -67,7 +68,7 @@ class Identity:
     def issue_refresh(self, user: str) -> str:
         """A new refresh token."""
         token = "rt." + secrets.token_urlsafe(32)
-        self.refresh[token] = Token(user, self.now() + timedelta(days=90))
+        self.refresh[token] = Token(user, self.now() + timedelta(days=self.refresh_days))
         return token
 
     def revoke(self, user: str = "") -> None:
