@@ -73,6 +73,8 @@ def marked(lines: list[str]) -> str:
             done = len(lines)
         elif n in near or bare[0] in _MARKS or ":" in bare or "：" in bare or bare.endswith(_VERB_ENDS):
             done = n + _opens(lines, n, bare, n in near)
+            if done == len(lines) and n and _NOTES_DATE.match(bare):
+                marks[n - 1] = "Q"  # the sender's name stands on its own line above the date
         marks[n:done] = "Q" * (done - n)
     _unmarked_history(lines, marks)
     _sign(lines, marks)
@@ -124,6 +126,8 @@ def _opens(lines: list[str], n: int, line: str, near: bool) -> int:
     colon = line.find(":", 0, 40) if ":" in line else line.find("：", 0, 40)
     if colon > 0 and _header_block(lines, n, line[:colon]):
         return rest
+    if _NOTES_DATE.search(line) and _notes_head(lines, n):
+        return rest
     length = 1 if line.endswith(_VERB_ENDS) and _NO_COLON.match(line) and _says_who_wrote(line) else 0
     length = length or (_attribution(lines, n, line) if near else 0)
     return length if not length or _quote_follows(lines, n + length) else rest
@@ -167,16 +171,20 @@ def _key(head: str) -> str:
 
 
 def _header_block(lines: list[str], n: int, head: str) -> bool:
-    """A From line with two more header lines close below: the head of a quoted mail. Or Lotus Notes' date and To."""
+    """A From line with two more header lines close below: the head of a quoted mail."""
     key = _key(head)
     if key in FROM:
         return _kinds(lines, n) >= 3 or (_kinds(lines, n) == 2 and _ADDRESS.search(lines[n]) is not None)
     if key in SENT or key in SUBJECT:
         return _kinds(lines, n) >= 3 and any(
             _key(line.replace("：", ":").partition(":")[0]) in FROM for line in lines[n : n + 5])
-    if key == "to" and n:
-        return _NOTES_DATE.search(lines[n - 1]) is not None and _kinds(lines, n, 40) >= 2
     return False
+
+
+def _notes_head(lines: list[str], n: int) -> bool:
+    """Lotus Notes' head: a date (with or without the sender's name before it), then To, cc and Subject."""
+    following = _next(lines, n)
+    return following > 0 and lines[following].lstrip()[:3].lower() == "to:" and _kinds(lines, following, 40) >= 2
 
 
 def _kinds(lines: list[str], n: int, span: int = 8) -> int:

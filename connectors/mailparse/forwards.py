@@ -17,6 +17,7 @@ MAX_FORWARDS = 10
 _MAILTO = re.compile(r"[<\[(]\s*mailto:([^\s>\])]+)\s*[>\])]", re.I)
 _SCANDINAVIAN = re.compile(r"^\s*vs\s*:", re.I)
 """VS: is a forward in Danish and Norwegian, a reply in Finnish: the language of the header block tells."""
+_NOTES = re.compile(r"^\s*(\S.{0,200}@\S{1,200}) on \d{1,2}[/.]\d{1,2}[/.]\d{2,4} \d{1,2}:\d\d")
 _LINKED = re.compile(r"([^\s<>]+@[^\s<>]+)\s*<(?:mailto:)?\1>", re.I)
 
 
@@ -50,7 +51,10 @@ def _is_forward(subject: str, lines: list[str]) -> bool:
 
 
 def _from_line(line: str) -> str:
-    """The value of a From line in any known language, else ""."""
+    """The value of a From line in any known language, or of Lotus Notes' "who on date" line, else ""."""
+    notes = _NOTES.match(line) if "@" in line else None
+    if notes:
+        return notes[1]
     head, found, value = line.replace("：", ":").partition(":")
     if not found or len(head) > 30 or head.strip(" \t>*_|").lower() not in FROM:
         return ""

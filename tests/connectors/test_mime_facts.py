@@ -254,3 +254,13 @@ def test_the_fingerprint_outlives_folding_line_ends_and_transfer_encoding() -> N
 def test_the_fingerprint_tells_sender_second_and_subject_apart(other: tuple[str, ...]) -> None:
     one = parsed("Subject: Offer", "Date: Mon, 5 Feb 2024 10:00:00 +0100")
     assert one.fingerprint != parsed(*other).fingerprint
+
+
+def test_a_lotus_notes_forward_names_the_inner_sender() -> None:
+    body = (
+        "FYI\n\n----- Forwarded by Max/OWN on 02/05/2024 10:00 AM -----\n\n"
+        '"Eva" <eva@kunde.example> on 02/04/2024 09:00:00 AM\nTo: us@own.example\ncc:\nSubject: Anfrage\n\noffer?'
+    )
+    envelope = parsed("Subject: Anfrage", body=body)
+    assert [box.address for box in envelope.forwarded] == ["eva@kunde.example"]
+    assert envelope.text == "FYI"

@@ -75,6 +75,13 @@ def test_history_below_any_clients_mark_is_quoted(attribution: str) -> None:
     assert "more old words" in result.quoted
 
 
+def test_lotus_notes_sender_line_goes_with_the_history() -> None:
+    history = "Jane Doe@ACME\n05/02/2024 10:00 AM\nTo: us@OWN\ncc:\nSubject: x\n\nold words"
+    assert split(f"Yes.\n\n{history}").quoted == history
+    history = '"Jane Doe" <jane@acme.example> on 05/02/2024 10:00:00 AM\nTo: us@OWN\ncc:\nSubject: x\n\nold words'
+    assert split(f"Yes.\n\n{history}").quoted == history
+
+
 @pytest.mark.parametrize(
     "text",
     [
