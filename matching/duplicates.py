@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+from rapidfuzz.distance import JaroWinkler
+
 from matching import names
 from matching.addresses import family, is_role
 from matching.directory import ContactRecord
@@ -19,6 +21,7 @@ from matching.signature import phone_key
 
 MAX_BLOCK = 200
 LIKE = 0.93
+SAME_WORD = 0.88
 WEIGHTS = {"address": 0.95, "same-name": 0.9, "phone": 0.6, "similar-name": 0.55}
 
 Keys = Callable[[ContactRecord], Collection[Hashable]]
@@ -70,9 +73,11 @@ def _pairs(people: dict[int, ContactRecord]) -> Iterator[tuple[str, tuple[int, i
 
 
 def _may_be_one(people: dict[int, ContactRecord], pair: tuple[int, int]) -> bool:
-    """A switchboard number joins people of wholly different names: it says nothing."""
-    left, right = (people[contact].name for contact in pair)
-    return not names.words(left) or not names.words(right) or names.likeness(left, right) >= 0.75
+    """A switchboard number joins people who have no word of their names in common: it says nothing."""
+    left, right = (names.words(people[contact].name) for contact in pair)
+    if not left or not right:
+        return True
+    return any(JaroWinkler.normalized_similarity(one, two) >= SAME_WORD for one in left for two in right)
 
 
 def _blocked(people: dict[int, ContactRecord], keys: Keys) -> Iterator[tuple[Hashable, tuple[int, int]]]:
