@@ -114,6 +114,7 @@ class MailRoutes:
         if folder:
             place = self._find(mailbox, folder)
             held = [mailbox.messages[one] for one in place.messages]
+        options.selected("message", {}, _select(request))
         clauses = options.received_filter(request.query.get("$filter", ""), delta=False)
         order = options.newest_first(request.query.get("$orderby", ""), delta=False)
         held = [m for m in held if options.matches(m.properties["receivedDateTime"], clauses)]
