@@ -83,7 +83,8 @@ def marked(lines: list[str]) -> str:
 
 def _near_colons(lines: list[str]) -> frozenset[int]:
     """Lines that have a line ending in a colon within ``ATTRIBUTION_LINES``: attributions start there."""
-    ends = [n for n, line in enumerate(lines) if line.rstrip(_AFTER_COLON)[-1:] in _COLONS]
+    ends = [n for n, line in enumerate(lines)
+            if (":" in line or "：" in line) and line.rstrip(_AFTER_COLON)[-1:] in _COLONS]
     return frozenset(k for n in ends for k in range(max(0, n - ATTRIBUTION_LINES + 1), n + 1))
 
 

@@ -164,8 +164,11 @@ def _segment(node: Node, kind: str, found: Found) -> Segment:
         _remark(found, "charset")
     if kind == "text/html":
         return Segment(html=text)
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
-    if _FLOWED.search(declared):
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    if "flowed" in declared.lower() and _FLOWED.search(declared):
         text = flowed.unflow(text, delsp=_DELSP.search(declared) is not None)
     return Segment(plain=text)
 
