@@ -15,12 +15,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from connectors.calendar import parse_calendar
+from connectors.calendar import Occurrence, Version, expand, merge_series, parse_calendar
 from connectors.errors import BadItem
-from connectors.ical.expand import Occurrence, expand
 from connectors.mailparse.ids import message_id as normalised
 from connectors.mime import classify, parse_message
-from connectors.types import CalendarEvent, Envelope, RawMessage
+from connectors.types import Envelope, RawMessage
 from matching.addresses import canonical, host_of, one_domain
 from matching.domains import shared_kind
 from matching.memory import OwnSide
@@ -32,6 +31,7 @@ from sync.threads import ThreadIndex
 
 MAX_FILE = 50_000_000
 AHEAD = timedelta(days=366)
+UNKNOWN = "unknown"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Key = tuple[str, str]
 
@@ -135,8 +135,7 @@ class _Items:
         self._corpus = corpus
         self._now = now or datetime(2100, 1, 1, tzinfo=UTC)
         self._threads = ThreadIndex()
-        self._events: dict[str, list[CalendarEvent]] = defaultdict(list)
-        self._invited: dict[str, str] = {}
+        self._versions: dict[str, list[Version]] = defaultdict(list)
 
     def mail(self, path: Path) -> None:
         """Read one mail; what is the same message twice counts once."""
@@ -165,16 +164,15 @@ class _Items:
         )
 
     def _invitation(self, part: bytes, envelope: Envelope) -> Iterator[str]:
-        """The meetings an iTIP part speaks of; answers change no meeting here."""
+        """The meetings an iTIP part speaks of."""
         try:
             parsed = parse_calendar(part)
         except BadItem:
             return
+        sender = canonical(envelope.from_[0].address) if envelope.from_ else ""
         for event in parsed.events if parsed.method else ():
             yield event.uid
-            if parsed.method != "REPLY":
-                self._events[event.uid].append(event)
-                self._invited.setdefault(event.uid, envelope.message_id)
+            self._versions[event.uid].append(Version(event, sender or UNKNOWN, envelope.date or self._now))
 
     def calendar(self, path: Path) -> None:
         """Read one calendar file."""
@@ -184,14 +182,16 @@ class _Items:
             self._corpus.unreadable.append((path.name, str(error)))
             return
         for event in parsed.events:
-            if event.kind == "default" and (not parsed.method or parsed.method != "REPLY"):
-                self._events[event.uid].append(event)
+            if event.kind == "default":
+                self._versions[event.uid].append(Version(event))
 
     def finish(self) -> None:
         """Expand the meetings and name the threads, now that everything is known."""
-        for uid, events in sorted(self._events.items()):
+        for uid, versions in sorted(self._versions.items()):
             self._threads.add(f"uid:{uid}")
-            for instance in expand(events, start=EPOCH, end=self._now + AHEAD).instances:
+            merged = merge_series(versions).values()
+            events = [replace(m.event, status="cancelled") if m.cancelled else m.event for m in merged]
+            for instance in expand(events, start=EPOCH, end=self._now + AHEAD).instances if events else ():
                 self._meeting(uid, instance)
         for key, item in self._corpus.items.items():
             own = f"uid:{item.ical_uid}" if item.kind == "meeting" else item.message_id
@@ -204,7 +204,5 @@ class _Items:
             thread="",
             mailboxes=(),
             occurred_at=instance.start,
-            message_id=self._invited.get(uid, ""),
         )
-        key = (uid, named_instance(instance.recurrence_id))
-        self._corpus.items[key] = replace(item, body="", message_id="")
+        self._corpus.items[uid, named_instance(instance.recurrence_id)] = replace(item, body="")

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime
 
 from connectors.mime import classify
 from connectors.types import Attendee, CalendarEvent, Envelope, Mailbox
@@ -113,7 +112,7 @@ def item_from_event(
     occurred_at: datetime,
     message_id: str = "",
 ) -> Item:
-    """A meeting instance as matching sees it. ``occurred_at`` is its start in UTC (see ``start_utc``)."""
+    """A meeting instance as matching sees it. ``occurred_at`` is its start in UTC."""
     return Item(
         id=id,
         kind="meeting",
@@ -143,19 +142,6 @@ def _guest(role: str, guest: Attendee) -> Party:
 
 
 def marks_of_event(event: CalendarEvent) -> frozenset[Mark]:
-    """Class and status of an event as marks."""
-    marks = {Mark.PRIVATE} if event.classification == "private" else set()
-    marks |= {Mark.CONFIDENTIAL} if event.classification == "confidential" else set()
+    """Class and status of an event as marks. RFC 5545 3.8.1.3: CONFIDENTIAL is no less private than PRIVATE."""
+    marks = {Mark.PRIVATE} if event.classification in ("private", "confidential") else set()
     return frozenset(marks | ({Mark.CANCELLED} if event.status == "cancelled" else set()))
-
-
-def start_utc(start: datetime | date, zone: str = "UTC") -> datetime:
-    """When an event starts, in UTC: floating times and whole days are read in ``zone`` (UTC when it is unknown)."""
-    if isinstance(start, datetime) and start.tzinfo is not None:
-        return start.astimezone(UTC)
-    try:
-        place = ZoneInfo(zone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        place = ZoneInfo("UTC")
-    local = start if isinstance(start, datetime) else datetime.combine(start, time())
-    return local.replace(tzinfo=place).astimezone(UTC)
