@@ -48,12 +48,12 @@ class Found:
     attachments: list[Attachment] = field(default_factory=list)
     calendars: list[bytes] = field(default_factory=list)
     forwarded: list[Mailbox] = field(default_factory=list)
-    inner: list[bytes] = field(default_factory=list)
     is_report: bool = False
     truncated: bool = False
     count: int = 0
     defects: list[str] = field(default_factory=list)
     spare: list[Segment] = field(default_factory=list)
+    """Bodies from inside a winmail.dat: shown where the mail has no other."""
 
     def text(self) -> str:
         """Readable text of all segments, HTML turned to text where no plain text stands beside it."""

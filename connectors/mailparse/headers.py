@@ -44,9 +44,6 @@ class Headers:
     def __contains__(self, name: str) -> bool:
         return name in self._fields
 
-    def __len__(self) -> int:
-        return len(self._fields)
-
     def all(self, name: str) -> list[str]:
         """Every value of ``name`` (lower case) as text, encoded words left alone."""
         return [_text(value) for value in self._fields.get(name, ())]

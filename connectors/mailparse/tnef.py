@@ -16,6 +16,7 @@ from connectors.types import Attachment
 MAX_TNEF = 30_000_000
 MAX_INSIDE = 200
 
+# It logs names and values out of the mail it reads.
 logging.getLogger("tnefparse").setLevel(logging.CRITICAL)
 
 
