@@ -55,6 +55,14 @@ def log_lines(
             session.expunge(item)
 
 
+def lines_of(session: Session, viewer: Viewer, ids: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Lines of these items, in the order of the ids, those the viewer may not know of left out."""
+    for at in range(0, len(ids), CHUNK):
+        chunk = list(ids[at : at + CHUNK])
+        query = select(Communication).where(Communication.id.in_(chunk), visible(viewer)).order_by(Communication.id)
+        yield from _lines(session, viewer, list(session.scalars(query)))
+
+
 def ledger_lines(session: Session, *, account_ids: Sequence[int] | None = None) -> Iterator[dict[str, Any]]:
     """Every remote item with its state and reason, by account, stream and row."""
     query = (
