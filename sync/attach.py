@@ -281,7 +281,8 @@ class _Work:
         for model, rows in self.changed.items():
             session.execute(update(model), rows)
         for model, rows in self.fresh.items():
-            session.execute(insert(model), rows)
+            if rows:
+                session.execute(insert(model), rows)
 
 
 def evidence(candidate: Candidate) -> list[dict[str, Any]]:
