@@ -17,9 +17,9 @@ from connectors.imap.cursor import BLOCK, Position, seconds_since
 from connectors.imap.fetch import Fetcher, Wanted
 from connectors.imap.items import Item
 from connectors.imap.listing import BATCH, named
-from connectors.imap.session import Opened, Session
+from connectors.imap.session import PER_CHANGE, Opened, Session
 from connectors.imap.uids import UidSet
-from connectors.imap.wire import Refused
+from connectors.imap.wire import ANSWER_BUDGET, Refused
 from connectors.types import Batch, Change, Removed, Upsert
 
 EMPTY_WAIT = 600.0
@@ -134,8 +134,10 @@ class Incremental:
         if not known:
             return ()
         window = b"%d:%d" % (known.lowest, known.highest)
+        budget = ANSWER_BUDGET + PER_CHANGE * len(known)
+        since = b"(CHANGEDSINCE %d)" % modseq
         try:
-            self._session.ask("UID FETCH", window, b"(UID FLAGS MODSEQ)", b"(CHANGEDSINCE %d)" % modseq)
+            self._session.ask("UID FETCH", window, b"(UID FLAGS MODSEQ)", since, budget=budget)
         except Refused as refused:
             if refused.status != "BAD":
                 raise self._session.error(refused) from refused

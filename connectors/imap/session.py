@@ -22,6 +22,8 @@ from connectors.protocol import Context
 QRESYNC, CONDSTORE, NONE = "qresync", "condstore", "none"
 FOLDER_TRIES = 3
 THROTTLED_PAUSE = 5.0
+PER_CHANGE = 200
+"""Bytes that a changed message's flags may take in an answer."""
 _NUMBER_CODE = re.compile(rb"\[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) (\d{1,20})\]", re.IGNORECASE)
 _NOMODSEQ = re.compile(rb"\[NOMODSEQ\]", re.IGNORECASE)
 _BUSY = frozenset({"INUSE", "SERVERBUG", "CORRUPTION", "LIMIT"})
@@ -155,7 +157,8 @@ class Session:
         elif self.tier != NONE:
             parameters = (b"(CONDSTORE)",)
         self.qresynced = parameters[:1] != () and parameters[0].startswith(b"(QRESYNC")
-        answer = self.ask("EXAMINE", quoted(name), *parameters)
+        changes = PER_CHANGE * len(position.known) if position and self.qresynced else 0
+        answer = self.ask("EXAMINE", quoted(name), *parameters, budget=ANSWER_BUDGET + changes)
         self.opened_name = name
         if self.context.memory.get("not_connected_since"):
             self.context.remember("not_connected_since", None)

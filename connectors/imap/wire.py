@@ -33,7 +33,13 @@ LINE_LIMIT = 16_000_000
 """A UID SEARCH without ESEARCH answers in one line: 16 MB are 1.4 million UIDs. The byte budget binds first."""
 LITERAL_LIMIT = 64_000_000
 LOGIN_BUDGET = 1_000_000
-ANSWER_BUDGET = 64_000_000
+ANSWER_BUDGET = 16_000_000
+MAX_UNTAGGED = 50_000
+"""Responses kept of one command: short lines cost far more memory than their bytes."""
+MAX_ITEMS = 250_000
+_KEPT = frozenset(
+    {"OK", "LIST", "STATUS", "SEARCH", "ESEARCH", "VANISHED", "NAMESPACE", "CAPABILITY", "EXISTS", "EXPUNGE"}
+)
 PATIENCE = 10
 """A command may take this many times the read timeout in all, however steadily the server drips."""
 SLOWEST = 4000.0
@@ -190,6 +196,7 @@ class Wire:
         self._timeout = timeout
         self.client = _Client(host, port, tls, timeout, usage)
         self._imap = self.client._imap
+        usage.count("CAPABILITY")  # imaplib asks for it on connecting
         self._tags = 0
         self._capabilities: frozenset[str] | None = None
         self._done: dict[bytes, Refused | str] = {}
@@ -198,6 +205,7 @@ class Wire:
         self.items: dict[int, Item] = {}
         self.exists: int | None = None
         self.throttled = False
+        self._flags_told = False
         self.closed = False
 
     # -- before sign-in -------------------------------------------------------------------------------------------
@@ -207,7 +215,8 @@ class Wire:
         self._usage.count("STARTTLS")
         self.client.starttls(context)
         self._imap.bound(self._timeout)
-        self._capabilities = None
+        self._usage.count("CAPABILITY")  # imaplib asks anew under TLS, and what it was told before does not count
+        self._capabilities = frozenset(self._imap.capabilities)
 
     def authenticate(self, mechanism: str, response: bytes) -> Answer:
         """AUTHENTICATE with one client response, in one round trip where SASL-IR is offered. A further challenge (the
@@ -283,6 +292,7 @@ class Wire:
         raw = self._imap.raw
         raw.budget = LOGIN_BUDGET
         raw.deadline = time.monotonic() + seconds + linger + self._timeout * PATIENCE
+        self._flags_told = False
         tag = self.send("IDLE")
         while tag not in self._done and not self._step():
             continue
@@ -292,7 +302,11 @@ class Wire:
                 self._step()
                 patience = linger
             self._write(b"DONE\r\n")
-        return frozenset(name for _number, name, _rest, _literals in self.finish(tag).untagged)
+        heard = {name for _number, name, _rest, _literals in self.finish(tag).untagged}
+        if self._flags_told:
+            heard.add("FETCH")
+        self.items.clear()
+        return frozenset(heard)
 
     def _heard(self, seconds: float) -> bool:
         """Whether there is something to read within ``seconds``. Consumes nothing."""
@@ -372,8 +386,10 @@ class Wire:
             raise self._broken("bye", rest.decode("utf-8", "replace"))
         if name == "EXISTS":
             self.exists = number
-        kept = tuple(literal or b"" for literal in literals)
-        self._untagged.append((number, name, rest, kept))
+        if len(self._untagged) >= MAX_UNTAGGED:
+            raise self._broken("flood")
+        if name in _KEPT:
+            self._untagged.append((number, name, rest, tuple(literal or b"" for literal in literals)))
 
     def _line(self) -> bytes:
         try:
@@ -430,11 +446,14 @@ class Wire:
     # -- FETCH ----------------------------------------------------------------------------------------------------
 
     def _fetched(self, text: bytes, literals: tuple[bytes | None, ...]) -> None:
+        self._flags_told = True
         found = read_item(text, literals)
         if found is None:
             return
         held = self.items.get(found.uid)
         if held is None:
+            if len(self.items) >= MAX_ITEMS:
+                raise self._broken("flood")
             self.items[found.uid] = found
         else:
             merge(held, found)

@@ -59,6 +59,24 @@ class TestCost:
         assert list(connector.changes(INBOX, cursor)) == []
         assert usage.by_name == before and before["LIST"] == 1 and "STATUS" not in before
 
+    def test_a_told_state_is_used_once_so_that_new_mail_is_found(self, server: dovecot.Dovecot, user: str) -> None:
+        server.deliver(user, [mail(1)])
+        connector = connect(server, user)
+        cursor = drain(connector, "INBOX").cursor
+        list(connector.streams())
+        assert list(connector.changes(INBOX, cursor)) == []
+        server.deliver(user, [mail(2)])
+        changes = [change for batch in connector.changes(INBOX, cursor) for change in batch.changes]
+        assert len(changes) == 1, "new mail once, and not a second time as changed flags"
+
+    def test_a_resumed_listing_does_not_begin_anew(self, server: dovecot.Dovecot, user: str) -> None:
+        server.deliver(user, [mail(n) for n in range(700)])
+        connector = connect(server, user)
+        batches = connector.changes(INBOX, None)
+        held = [next(batches), next(batches)]
+        rest = drain(connector, "INBOX", held[-1].cursor)
+        assert len(rest.order) == 400 and rest.order[0] == name(399)
+
     @pytest.mark.parametrize("disable", [[], ["QRESYNC"], ["QRESYNC", "CONDSTORE", "LIST-STATUS", "ESEARCH"]])
     def test_a_level_folder_costs_at_most_two_commands(
         self, server: dovecot.Dovecot, user: str, disable: list[str]
@@ -234,6 +252,22 @@ class TestWatching:
         connector = connect(server, user)
         assert connector.wait(INBOX, 0.1) is False
         timer = threading.Timer(0.3, lambda: _append(server, user, mail(2)))
+        timer.start()
+        assert connector.wait(INBOX, 30) is True
+        timer.join()
+        connector.close()
+
+    def test_a_changed_flag_wakes_the_watcher(self, server: dovecot.Dovecot, user: str) -> None:
+        server.deliver(user, [mail(1)])
+        connector = connect(server, user)
+        drain(connector, "INBOX")
+
+        def flag() -> None:
+            with server.admin(user) as client:
+                client.select_folder("INBOX")
+                client.add_flags([1], [b"\\Seen"])
+
+        timer = threading.Timer(0.3, flag)
         timer.start()
         assert connector.wait(INBOX, 30) is True
         timer.join()

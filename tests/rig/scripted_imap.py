@@ -2,8 +2,9 @@
 
 ``on`` maps the start of a command ("EXAMINE", "UID FETCH", "AUTHENTICATE") to what to send instead: bytes with
 ``{tag}`` in them, a function of the command, or a list of these used up one by one (``None``: answer as usual).
-``CLOSE`` inside the bytes ends the connection there, ``STALL`` goes silent, ``FLOOD`` sends without end. Loopback only,
-a thread per connection. ``commands`` records what the client asked.
+``CLOSE`` inside the bytes ends the connection there, ``STALL`` goes silent, ``FLOOD`` sends without end, ``LINES`` does
+so in proper lines, ``DRIP`` a few bytes at a time. Loopback only, a thread per connection. ``commands`` records what
+the client asked.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any
 CLOSE = b"<<close>>"
 STALL = b"<<stall>>"
 FLOOD = b"<<flood>>"
+LINES = b"<<lines>>"
+DRIP = b"<<drip>>"
 
 BASIC = "IMAP4rev1 AUTH=PLAIN SASL-IR"
 CONDSTORE = f"{BASIC} ENABLE CONDSTORE ESEARCH"
@@ -116,14 +119,15 @@ class ScriptedImap:
 
     def _send(self, near: socket.socket, data: bytes) -> bool:
         """False when the connection ends here."""
-        found = re.search(b"|".join((CLOSE, STALL, FLOOD)), data)
+        found = re.search(b"|".join((CLOSE, STALL, FLOOD, LINES, DRIP)), data)
         near.sendall(data[: found.start()] if found else data)
         if found is None:
             return True
         if found.group() == STALL:
             self._stopped.wait(30)
-        while found.group() == FLOOD and not self._stopped.is_set():
-            near.sendall(b"x" * 65536)
+        endless = {FLOOD: b"x" * 65536, LINES: b"* OK still here\r\n" * 4000, DRIP: b"* OK\r\n"}.get(found.group())
+        while endless and not self._stopped.wait(0.02 if found.group() == DRIP else 0):
+            near.sendall(endless)
         return False
 
     def _answer(self, command: Command) -> bytes:
