@@ -8,9 +8,9 @@ tokenizer cuts
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
+from unicodedata import combining, normalize
 
 import regex
 from sqlalchemy import ColumnElement, and_, column, func, or_, select, table, text
@@ -34,18 +34,20 @@ _POSTGRES_PUT = """
     ON CONFLICT (rowid) DO UPDATE SET head = excluded.head, body = excluded.body"""
 
 
-def index(session: Session, rows: Iterable[tuple[int, str, str, str]]) -> None:
-    """Put items into the index, or replace them: (communication id, subject, people, text). Text beyond 100,000
-    characters is not
-    searched."""
+def index(session: Session, rows: Iterable[tuple[int, str, str, str]], *, fresh: bool = False) -> None:
+    """Put items into the index, or replace them: (communication id, subject, people, text). ``fresh`` says that none
+    of them is in it yet. Text beyond 100,000 characters is not searched."""
+    sqlite = _is_sqlite(session)
+    shaped = _tokenizable if sqlite else _cut
     values = [
-        {"id": i, "subject": _cut(subject), "people": _cut(people), "text": _cut(body[:TEXT_MAX])}
+        {"id": i, "subject": shaped(subject), "people": shaped(people), "text": shaped(body[:TEXT_MAX])}
         for i, subject, people, body in rows
     ]
     if not values:
         return
-    if _is_sqlite(session):
-        session.execute(text("DELETE FROM communication_fts WHERE rowid = :id"), values)
+    if sqlite:
+        if not fresh:
+            session.execute(text("DELETE FROM communication_fts WHERE rowid = :id"), values)
         session.execute(text(_SQLITE_PUT), values)
     else:
         session.execute(text(_POSTGRES_PUT), values)
@@ -97,6 +99,12 @@ def _cut(value: str) -> str:
     return " ".join(w[:WORD_MAX] for w in _WORD.findall(_plain(value)))
 
 
+def _tokenizable(value: str) -> str:
+    """SQLite's tokenizer cuts words and folds accents itself; only compatibility forms (full width, ligatures) and NUL
+    are ours to settle."""
+    return value.replace("\0", " ") if value.isascii() else normalize("NFKC", value.replace("\0", " "))
+
+
 def _sqlite(viewer: Viewer, words: list[str]) -> ColumnElement[bool]:
     terms = " AND ".join(f'"{w}"' for w in words[:-1]) + (" AND " if len(words) > 1 else "") + f'"{words[-1]}"*'
     return or_(
@@ -134,8 +142,8 @@ def _rows(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 def _plain(value: str) -> str:
     """Without NUL (which PostgreSQL refuses) and with accents taken off, so that both engines find "Muller" for
     "Müller"."""
-    cut = unicodedata.normalize("NFKD", value.replace("\0", " "))
-    return "".join(c for c in cut if not unicodedata.combining(c))
+    cut = value.replace("\0", " ")
+    return cut if cut.isascii() else "".join(c for c in normalize("NFKD", cut) if not combining(c))
 
 
 def _is_sqlite(session: Session) -> bool:

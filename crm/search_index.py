@@ -7,7 +7,8 @@ from __future__ import annotations
 
 SQLITE = (
     """CREATE VIRTUAL TABLE communication_fts USING fts5(
-        subject, people, text, tokenize = "unicode61 remove_diacritics 2", detail = 'column')""",
+        subject, people, text, detail = 'column',
+        tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'")""",
 )
 POSTGRES = (
     """CREATE TABLE communication_fts (

@@ -26,7 +26,7 @@ def identify(
         return subject, json.dumps(values | {"subject": subject}), {}
     if not values.get("refresh_token"):
         raise Refused('The token file holds no refresh_token; google-auth\'s "authorized user" format is needed.')
-    found = oauth.address_of(service.settings.for_connectors(), text)
+    found, text = oauth.identify(service.settings.for_connectors(), text, now=service.now, sleep=service.sleep)
     if address and canonical(address) != canonical(found):
         raise Refused(f"This token opens {found}, not {address}.", "address")
     return found, text, {}

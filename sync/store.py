@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import insert
+from sqlalchemy import Table, insert
 from sqlalchemy.orm import Session
 
 from connectors.types import Envelope
 from crm import search
+from crm.ids import reserve
 from crm.models import Account, Communication, CommunicationBody, Participant
 from matching.addresses import family
 from matching.types import Item
@@ -23,6 +24,9 @@ from sync.intents import Insert
 from sync.items import item_from_envelope
 
 SNIPPET = 160
+_COMMUNICATION, _BODY, _PARTICIPANT = (
+    cast(Table, model.__table__) for model in (Communication, CommunicationBody, Participant)
+)
 ZONE_LIMIT = 14 * 60
 
 
@@ -44,13 +48,15 @@ def insert_mails(session: Session, account: Account, inserts: Sequence[Insert], 
         item = _item(account, intent.arrival, now)
         items.append(item)
         rows.append(_communication(intent, item, thread_id, now))
-    ids = list(session.scalars(insert(Communication).returning(Communication.id, sort_by_parameter_order=True), rows))
+    ids = reserve(session, Communication, len(rows))
+    session.execute(insert(_COMMUNICATION), [row | {"id": i} for i, row in zip(ids, rows, strict=True)])
     _bodies(session, inserts, items, ids)
     session.execute(
-        insert(Participant), [row for i, item in zip(ids, items, strict=True) for row in participants(i, item)]
+        insert(_PARTICIPANT), [row for i, item in zip(ids, items, strict=True) for row in participants(i, item)]
     )
     thread_rows.remember(session, account, inserts, threads)
-    search.index(session, [_document(i, intent, item) for i, intent, item in zip(ids, inserts, items, strict=True)])
+    documents = [_document(i, intent, item) for i, intent, item in zip(ids, inserts, items, strict=True)]
+    search.index(session, documents, fresh=True)
     return Stored({intent.key: i for intent, i in zip(inserts, ids, strict=True)}, set(threads))
 
 
@@ -134,7 +140,7 @@ def _bodies(session: Session, inserts: Sequence[Insert], items: Sequence[Item], 
                 "headers": dict(envelope.headers) | {"parents": list(item.parents)},
             }
         )
-    session.execute(insert(CommunicationBody), rows)
+    session.execute(insert(_BODY), rows)
 
 
 def participants(communication_id: int, item: Item, responses: Mapping[str, str] | None = None) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from crm.ids import reserve
 from crm.models import Account, Communication, Grant, MessageRef, Thread
 from sync.intents import Insert
 
@@ -92,7 +93,9 @@ def _real(thread: int, ids: Sequence[int]) -> int:
 def _create(session: Session, rows: list[dict[str, object]]) -> list[int]:
     if not rows:
         return []
-    return list(session.scalars(insert(Thread).returning(Thread.id, sort_by_parameter_order=True), rows))
+    ids = reserve(session, Thread, len(rows))
+    session.execute(insert(Thread.__table__), [row | {"id": i} for i, row in zip(ids, rows, strict=True)])  # type: ignore[arg-type]
+    return ids
 
 
 def _merge(session: Session, merges: dict[int, int]) -> None:
