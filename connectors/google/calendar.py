@@ -60,6 +60,11 @@ class Calendars:
             if not token:
                 return
 
+    def owner(self) -> str:
+        """The id of the primary calendar, which is its owner's address. Raises ConnectorError."""
+        request = self.service.calendars().get(calendarId="primary")
+        return str(self.calls.calendar("calendars.get", request).get("id") or "")
+
     def changes(self, stream: Stream, since: Cursor | None, oldest: datetime | None) -> Iterator[Batch]:
         """A listing, or what changed since. Raises CursorExpired when Google wants a full listing (410)."""
         cursor = _read(since) if since is not None else {}

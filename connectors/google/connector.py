@@ -42,8 +42,11 @@ class GoogleConnector:
         self.calendars = Calendars(self.calls, endpoints.service(context.settings, "calendar", self.transport))
 
     def address(self) -> str:
-        """The address of the account as Google has it (one Gmail unit). Raises ConnectorError."""
-        return str(self.mailbox.profile().get("emailAddress") or "")
+        """The account's address as Google has it: one Gmail unit, or one calendar request where only calendars were
+        granted. Raises ConnectorError."""
+        if self._may(GMAIL_RIGHTS):
+            return str(self.mailbox.profile().get("emailAddress") or "")
+        return self.calendars.owner()
 
     def streams(self) -> Iterator[Stream]:
         """The mailbox, where mail was consented to, and every calendar of the person's list."""

@@ -20,8 +20,10 @@ from urllib.parse import urlencode
 
 from connectors.errors import ConnectorError, NeedsPerson, OperatorFault
 from connectors.google import endpoints, failures
+from connectors.google.connector import GoogleConnector
 from connectors.google.http import Transport
 from connectors.google.session import CALENDAR_SCOPE, GMAIL_SCOPE, SCOPES, merge, post_form
+from connectors.protocol import Context
 
 MISSING = {
     GMAIL_SCOPE: "You did not tick the box for Gmail: connect again and allow reading your mail.",
@@ -132,26 +134,29 @@ def missing_rights(token_json: str) -> list[str]:
     return [sentence for scope, sentence in MISSING.items() if scope not in granted]
 
 
-def address_of(settings: Mapping[str, Any], token_json: str) -> str:
-    """The address of the Google account that these fresh credentials belong to. One Gmail unit; one calendar request
-    where only calendars were granted. Raises ConnectorError."""
-    token = str(json.loads(token_json).get("token") or "")
-    transport = Transport(settings, lambda _: token)
+def identify(
+    settings: Mapping[str, Any], token_json: str, *, now: Callable[[], datetime], sleep: Callable[[float], None]
+) -> tuple[str, str]:
+    """The address of the Google account that credentials open, and the credentials as they are to be stored now: a
+    refresh may have put a new refresh token in the place of the old.
+
+    One Gmail unit; one calendar request where only calendars were granted. Raises ConnectorError."""
+    held = [token_json]
+
+    def save(fresh: str) -> bool:
+        held[0] = fresh
+        return True
+
+    context = Context(
+        now=now, sleep=sleep, config={}, secret=lambda: held[0], save_secret=save, acquire=lambda _key, _units: None,
+        memory={}, remember=lambda _key, _value: None, settings=settings,
+    )  # fmt: skip
+    connector = GoogleConnector(context)
     try:
-        if GMAIL_SCOPE in (json.loads(token_json).get("scopes") or SCOPES):
-            answer = _get(transport, endpoints.document(settings, "gmail")["baseUrl"] + "gmail/v1/users/me/profile")
-            return str(answer.get("emailAddress") or "")
-        answer = _get(transport, endpoints.document(settings, "calendar")["baseUrl"] + "calendars/primary")
-        return str(answer.get("id") or "")
+        connector.session.token()  # tells the scopes too, which a file may leave out
+        return connector.address(), held[0]
     finally:
-        transport.close()
-
-
-def _get(transport: Transport, url: str) -> dict[str, Any]:
-    status, content = transport.request(url)
-    if status.status != 200:
-        raise failures.error_of(failures.Refusal(status.status, frozenset(), ""))
-    return failures.json_object(content)
+        connector.close()
 
 
 def revoke(settings: Mapping[str, Any], token_json: str) -> bool:

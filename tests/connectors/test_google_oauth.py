@@ -195,6 +195,19 @@ def test_the_right_user_is_asked_for_once_and_remembered(rig: Rig) -> None:
     assert rig.spent() == 0
 
 
+def test_a_token_file_without_an_access_token_tells_whose_it_is_and_survives_a_rotation(rig: Rig) -> None:
+    rig.world.rotate = True
+    before = rig.secret
+    assert identify(rig) == ADDRESS
+    assert json.loads(rig.secret)["refresh_token"] != json.loads(before)["refresh_token"]
+    drain(rig.open(), STREAM)
+
+
+def test_a_token_file_for_calendars_alone_tells_whose_it_is(rig: Rig) -> None:
+    rig.secret = json.dumps(rig.world.token_json(ADDRESS, (CALENDAR_SCOPE,)))
+    assert identify(rig) == ADDRESS
+
+
 def test_mail_alone_may_be_granted_and_calendars_are_left_out(rig: Rig) -> None:
     rig.secret = json.dumps(rig.world.token_json(ADDRESS, (GMAIL_SCOPE,)))
     assert list(streams(rig.open())) == ["mailbox"]
@@ -270,7 +283,7 @@ def test_consent_leads_to_credentials_that_sync(rig: Rig) -> None:
     back = consent(rig, asked)
     assert back["state"] == asked.state
     rig.secret = exchange(rig, back["code"], asked)
-    assert oauth.address_of(rig.settings, rig.secret) == ADDRESS
+    assert identify(rig) == ADDRESS
     assert oauth.missing_rights(rig.secret) == []
     assert len(drain(rig.open(), STREAM).content) == 1
 
@@ -346,6 +359,12 @@ def consent(
     answered = requests.post(url, data=form, allow_redirects=False, timeout=10)
     assert answered.status_code == 302 and answered.headers["Location"].startswith(BACK)
     return {name: values[0] for name, values in parse_qs(urlsplit(answered.headers["Location"]).query).items()}
+
+
+def identify(rig: Rig) -> str:
+    """Whose credentials the rig holds; what is to be stored takes their place."""
+    address, rig.secret = oauth.identify(rig.settings, rig.secret, now=lambda: rig.time, sleep=rig.sleep)
+    return address
 
 
 def exchange(rig: Rig, code: str, asked: oauth.Challenge, redirect_uri: str = BACK) -> str:

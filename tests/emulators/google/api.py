@@ -157,6 +157,11 @@ def _stop_channel(world: World, person: Person, grant: Grant, request: Request) 
     return {}
 
 
+def _calendar_get(world: World, person: Person, grant: Grant, request: Request, calendar: str) -> dict[str, Any]:
+    found = _calendar(person, calendar)
+    return {"kind": "calendar#calendar", "etag": '"1"', "id": found.id, "summary": found.summary}
+
+
 def _events(world: World, person: Person, grant: Grant, request: Request, calendar: str) -> dict[str, Any]:
     found: dict[str, Any] = _calendar(person, calendar).listing(request.given)
     return found
@@ -182,6 +187,7 @@ ROUTES: list[tuple[str, str, str, str, str, Any]] = [
     ("POST", f"{U}/watch", "watch", "gmail", "WatchResponse", _watch_mail),
     ("POST", f"{U}/stop", "stop", "gmail", "", _stop_mail),
     ("GET", f"{C}/users/me/calendarList", "calendarList.list", "calendar", "CalendarList", _calendar_list),
+    ("GET", f"{C}/calendars/([^/]+)", "calendars.get", "calendar", "Calendar", _calendar_get),
     ("GET", f"{C}/calendars/([^/]+)/events", "events.list", "calendar", "Events", _events),
     ("GET", f"{C}/calendars/([^/]+)/events/([^/]+)", "events.get", "calendar", "Event", _event),
     ("POST", f"{C}/calendars/([^/]+)/events/watch", "events.watch", "calendar", "Channel", _watch_calendar),
