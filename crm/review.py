@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, sel
 from sqlalchemy.orm import Session, aliased
 
 from crm.models import Communication, Decision, Participant, Question, ReviewState, Sighting, User
-from crm.privacy import Tier, Viewer, owned, tiers, visible
-from crm.review_company import known_companies
+from crm.privacy import Viewer, owned, subject_visible, visible
+from crm.review_company import NOBODY, Known, known_companies
 
 PEOPLE, DEALS, CONFLICTS, SNOOZED = "people", "deals", "conflicts", "snoozed"
 TABS = (PEOPLE, DEALS, CONFLICTS, SNOOZED)
@@ -57,6 +57,7 @@ class Group:
     teammates: tuple[str, ...] = ()
     company: str = ""
     company_people: int = 0
+    company_id: int | None = None
     snoozed_until: datetime | None = None
 
 
@@ -75,11 +76,10 @@ class _Extra:
     """What is looked up for a page of groups in one go each."""
 
     newest: dict[str, Any] = field(default_factory=dict)
-    subjects: dict[int, str] = field(default_factory=dict)
     reasons: dict[str, list[str]] = field(default_factory=dict)
     people: dict[int, list[Any]] = field(default_factory=dict)
     teammates: dict[str, list[str]] = field(default_factory=dict)
-    companies: dict[str, tuple[str, int]] = field(default_factory=dict)
+    companies: dict[str, Known] = field(default_factory=dict)
 
 
 def counts(session: Session, viewer: Viewer, *, now: datetime) -> dict[str, int]:
@@ -125,20 +125,23 @@ def groups(
     return [_group(row, extra) for row in found]
 
 
-def settled_since(session: Session, viewer: Viewer, since: datetime) -> int:
-    """Decisions the viewer made since then and did not take back."""
-    query = select(func.count()).where(
-        Decision.actor_id == viewer.user_id, Decision.at >= since, Decision.undone_at.is_(None)
-    )
-    return session.scalar(query) or 0
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the viewer got since a moment: decisions that stand, seconds one takes (None before there are three; the median, pauses left
+    out), and the newest that one key takes back."""
+
+    settled: int
+    pace: float | None
+    last_id: int | None
 
 
-def pace(session: Session, viewer: Viewer, since: datetime) -> float | None:
-    """Seconds a decision takes the viewer, the median of those since then; None before there are three. Pauses don't count."""
-    query = select(Decision.at).where(Decision.actor_id == viewer.user_id, Decision.at >= since).order_by(Decision.at)
-    times = list(session.scalars(query))
-    gaps = [s for a, b in pairwise(times) if 0 < (s := (b - a).total_seconds()) < PAUSE_SECONDS]
-    return median(gaps) if len(gaps) >= 2 else None
+def progress(session: Session, viewer: Viewer, since: datetime) -> Progress:
+    """What the viewer decided since then."""
+    query = select(Decision.id, Decision.at, Decision.undone_at).where(Decision.actor_id == viewer.user_id, Decision.at >= since)
+    rows = session.execute(query.order_by(Decision.id)).all()
+    gaps = [s for a, b in pairwise(row.at for row in rows) if 0 < (s := (b - a).total_seconds()) < PAUSE_SECONDS]
+    stand = [row.id for row in rows if row.undone_at is None]
+    return Progress(len(stand), median(gaps) if len(gaps) >= 2 else None, stand[-1] if stand else None)
 
 
 def decided(session: Session, viewer: Viewer, *, before: int | None = None, limit: int = 50) -> list[Decision]:
@@ -149,14 +152,6 @@ def decided(session: Session, viewer: Viewer, *, before: int | None = None, limi
     if before is not None:
         query = query.where(Decision.id < before)
     return list(session.scalars(query))
-
-
-def last_decision(session: Session, viewer: Viewer, since: datetime) -> Decision | None:
-    """The viewer's newest decision since then that can still be taken back with one key."""
-    query = select(Decision).where(
-        Decision.actor_id == viewer.user_id, Decision.undone_at.is_(None), Decision.at >= since
-    )
-    return session.scalar(query.order_by(Decision.id.desc()).limit(1))
 
 
 def skipped(session: Session, viewer: Viewer) -> list[tuple[str, int]]:
@@ -195,7 +190,7 @@ def team(session: Session, viewer: Viewer, *, now: datetime) -> list[TeamLoad]:
         .group_by(User.id, User.name)
         .order_by(func.count(func.distinct(Question.group_key)).desc(), User.name)
     )
-    return [TeamLoad(*row) for row in session.execute(query).tuples()]
+    return [TeamLoad(*row) for row in session.execute(query)]
 
 
 # --- the grouping
@@ -209,6 +204,11 @@ def mine(viewer: Viewer) -> ColumnElement[bool]:
         ReviewState.assignee_id.is_not(None), ReviewState.assignee_id != viewer.user_id,
     )  # fmt: skip
     return or_(and_(owned(viewer), ~handed), and_(assigned, visible(viewer)))
+
+
+def shown_subject(viewer: Viewer) -> ColumnElement[str]:
+    """The subject where the viewer may read it, else empty: a group assigned by a teammate may hold items shared as metadata only."""
+    return case((subject_visible(viewer), Communication.subject), else_="")
 
 
 def _grouped(viewer: Viewer, now: datetime) -> Select[Any]:
@@ -245,15 +245,13 @@ def _look_up(session: Session, viewer: Viewer, keys: list[str]) -> _Extra:
         partition_by=Question.group_key, order_by=(Communication.occurred_at.desc(), Communication.id.desc())
     )
     ranked = (
-        select(Question.group_key, Communication.id, Communication.subject, rank.label("rank"))
+        select(Question.group_key, Communication.id, shown_subject(viewer).label("subject"), rank.label("rank"))
         .join(Communication, Communication.id == Question.communication_id)
         .where(Question.group_key.in_(keys), mine(viewer))
         .subquery()
     )
     for row in session.execute(select(ranked).where(ranked.c.rank == 1)):
         extra.newest[row.group_key] = row
-    allowed = tiers(session, viewer, [row.id for row in extra.newest.values()])
-    extra.subjects = {r.id: r.subject for r in extra.newest.values() if allowed.get(r.id, Tier.PRIVATE) >= Tier.SUBJECT}
     _reasons(session, keys, extra)
     _people(session, extra)
     _teammates(session, viewer, keys, extra)
@@ -264,7 +262,7 @@ def _look_up(session: Session, viewer: Viewer, keys: list[str]) -> _Extra:
 
 def _reasons(session: Session, keys: list[str], extra: _Extra) -> None:
     query = select(Question.group_key, Question.reason).where(Question.group_key.in_(keys)).distinct()
-    for key, reason in session.execute(query.order_by(Question.reason)).tuples():
+    for key, reason in session.execute(query.order_by(Question.reason)):
         extra.reasons.setdefault(key, []).append(reason)
 
 
@@ -286,7 +284,7 @@ def _teammates(session: Session, viewer: Viewer, keys: list[str], extra: _Extra)
         .where(Question.group_key.in_(keys), mine(viewer), seen.owner_id != viewer.user_id, seen.tier != "private")
         .distinct()
     )
-    for key, name in session.execute(query.order_by(User.name)).tuples():
+    for key, name in session.execute(query.order_by(User.name)):
         extra.teammates.setdefault(key, []).append(name)
 
 
@@ -294,12 +292,12 @@ def _group(row: Any, extra: _Extra) -> Group:
     newest = extra.newest[row.group_key]
     address = row.group_key.removeprefix("address:") if row.group_key.startswith("address:") else ""
     reasons = extra.reasons.get(row.group_key, [])
-    company, known = extra.companies.get(address.rpartition("@")[2], ("", 0))
+    company = extra.companies.get(address.rpartition("@")[2], NOBODY)
     return Group(
         key=row.group_key, kind=row.kind, name=_name(row.group_key, address, newest, extra), address=address,
-        subject=extra.subjects.get(newest.id, ""), mails=row.mails, meetings=row.meetings, first_at=row.first_at, last_at=row.last_at,
+        subject=newest.subject, mails=row.mails, meetings=row.meetings, first_at=row.first_at, last_at=row.last_at,
         newest_id=newest.id, chips=tuple(CHIPS.get(reason, (reason.replace("_", " "), "")) for reason in reasons),
-        teammates=tuple(extra.teammates.get(row.group_key, ())), company=company, company_people=known,
+        teammates=tuple(extra.teammates.get(row.group_key, ())), company=company.name, company_people=company.people, company_id=company.id,
         snoozed_until=row.snoozed_until,
     )  # fmt: skip
 
@@ -310,4 +308,4 @@ def _name(key: str, address: str, newest: Any, extra: _Extra) -> str:
     if kind == "address":
         named = (p.name for p in extra.people.get(newest.id, ()) if p.canonical == address and p.name)
         return next(named, "") or address
-    return extra.subjects.get(newest.id) or "no subject" if kind == "thread" else value
+    return newest.subject or "no subject" if kind == "thread" else value

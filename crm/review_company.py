@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -11,8 +12,20 @@ from crm.models import Company, CompanyDomain, Contact
 from matching.domains import parents
 
 
-def known_companies(session: Session, hosts: Iterable[str]) -> dict[str, tuple[str, int]]:
-    """For each host the name of the one company that lists it (the longest listed domain wins) and its number of contacts.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A company behind a domain, and how many of its people are known."""
+
+    id: int | None
+    name: str
+    people: int
+
+
+NOBODY = Known(None, "", 0)
+
+
+def known_companies(session: Session, hosts: Iterable[str]) -> dict[str, Known]:
+    """For each host the one company that lists it (the longest listed domain wins).
     Hosts of no company, or of several, are left out."""
     wanted = {host: list(parents(host)) for host in set(hosts) if host}
     names = {name for chain in wanted.values() for name in chain}
@@ -28,16 +41,16 @@ def known_companies(session: Session, hosts: Iterable[str]) -> dict[str, tuple[s
             Company.merged_into.is_(None),
         )
     )  # fmt: skip
-    for domain, company_id, name in session.execute(query).tuples():
+    for domain, company_id, name in session.execute(query):
         listed.setdefault(domain, set()).add(company_id)
         labels[company_id] = name
     people = _people(session, labels)
-    found: dict[str, tuple[str, int]] = {}
+    found: dict[str, Known] = {}
     for host, chain in wanted.items():
         owners = next((listed[domain] for domain in chain if domain in listed), set())
         if len(owners) == 1:
             company_id = next(iter(owners))
-            found[host] = (labels[company_id], people.get(company_id, 0))
+            found[host] = Known(company_id, labels[company_id], people.get(company_id, 0))
     return found
 
 
@@ -47,4 +60,4 @@ def _people(session: Session, companies: Iterable[int]) -> dict[int, int]:
         .where(Contact.company_id.in_(list(companies)), Contact.deleted_at.is_(None), Contact.merged_into.is_(None))
         .group_by(Contact.company_id)
     )
-    return {company: count for company, count in session.execute(query).tuples() if company is not None}
+    return {company: count for company, count in session.execute(query) if company is not None}

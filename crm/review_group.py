@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from crm.errors import NotFound
 from crm.models import Address, Communication, CommunicationBody, Company, Contact, Deal, Participant, Question, Stage
-from crm.privacy import Tier, Viewer, tiers, visible
-from crm.review import Group, groups, mine
+from crm.privacy import Viewer, content_visible, visible
+from crm.review import Group, groups, mine, shown_subject
 from matching import names, signature
 from matching.addresses import Sort, host_of, sort
 from matching.domains import shared_kind
@@ -99,21 +99,20 @@ class _Found:
         says.extend(e["says"] for e in evidence if e["says"] not in says)
 
 
-def open_group(session: Session, viewer: Viewer, key: str, *, now: datetime) -> Opened:
-    """The group with this key. Raises NotFound when it is not (any more) the viewer's to answer."""
-    found = groups(session, viewer, "", now=now, key=key)
-    if not found:
+def open_group(session: Session, viewer: Viewer, key: str, *, now: datetime, known: Group | None = None) -> Opened:
+    """The group with this key; ``known`` is its row where the caller has it. Raises NotFound when it is not (any more) the
+    viewer's to answer."""
+    found = [known] if known else groups(session, viewer, "", now=now, key=key)
+    items = _items(session, viewer, key) if found else []
+    if not items:
         raise NotFound("There is no such question, or it is settled.")
-    group = found[0]
-    items = _items(session, viewer, key)
-    allowed = tiers(session, viewer, [row.id for row in items[:LINES]])
-    newest = items[0]
-    body = session.get(CommunicationBody, newest.id) if allowed.get(newest.id, Tier.PRIVATE) == Tier.FULL else None
-    prefill = _prefill(session, group, body.signature if body else "")
+    group, newest = found[0], items[0]
+    body = session.get(CommunicationBody, newest.id) if newest.readable else None
+    prefill = _prefill(group, body.signature if body else "")
     return Opened(
         group=group,
         ids=tuple(row.id for row in items),
-        lines=tuple(_line(row, allowed.get(row.id, Tier.PRIVATE)) for row in items[:LINES]),
+        lines=tuple(_line(row) for row in items[:LINES]),
         people=_people(session, newest.id),
         text=body.text if body else None,
         signature=body.signature if body else "",
@@ -128,8 +127,9 @@ def open_group(session: Session, viewer: Viewer, key: str, *, now: datetime) -> 
 def _items(session: Session, viewer: Viewer, key: str) -> Sequence[Any]:
     query = (
         select(
-            Communication.id, Communication.kind, Communication.occurred_at, Communication.subject, Communication.direction,
-            Communication.snippet, Communication.thread_id,
+            Communication.id, Communication.kind, Communication.occurred_at, shown_subject(viewer).label("subject"),
+            Communication.direction, Communication.snippet, Communication.thread_id,
+            case((content_visible(viewer), 1), else_=0).label("readable"),
         )
         .where(
             Communication.id.in_(
@@ -144,11 +144,9 @@ def _items(session: Session, viewer: Viewer, key: str) -> Sequence[Any]:
     return session.execute(query).all()
 
 
-def _line(row: Any, tier: Tier) -> Line:
-    return Line(
-        row.id, row.kind, row.occurred_at, row.subject if tier >= Tier.SUBJECT else "", row.direction or "",
-        row.snippet if tier == Tier.FULL else "",
-    )  # fmt: skip
+def _line(row: Any) -> Line:
+    snippet = row.snippet if row.readable else ""
+    return Line(row.id, row.kind, row.occurred_at, row.subject, row.direction or "", snippet)
 
 
 def _people(session: Session, communication_id: int) -> tuple[tuple[str, str], ...]:
@@ -165,7 +163,7 @@ def _work_domain(group: Group) -> str:
     return "" if not host or shared_kind(host) else host
 
 
-def _prefill(session: Session, group: Group, signature_text: str) -> Prefill | None:
+def _prefill(group: Group, signature_text: str) -> Prefill | None:
     """What a new contact would be filled with; None where there is no person's address to make one of."""
     if group.kind != "person" or sort(group.address) is not Sort.PERSON:
         return None
@@ -173,10 +171,9 @@ def _prefill(session: Session, group: Group, signature_text: str) -> Prefill | N
     title = signature.title(signature_text, group.name)
     phones = tuple(signature.phones(signature_text, signature.region_of(host)))[:3]
     name = names.clean(group.name) or group.address.partition("@")[0]
-    company_id = session.scalar(select(Company.id).where(Company.name == group.company).limit(1)) if group.company else None
     company = group.company or ("" if shared_kind(host) else host.partition(".")[0].capitalize())
     sources = [f"signature: {', '.join(s for s in (title, *phones) if s)}"] if title or phones else []
-    return Prefill(name, group.address, company, company_id, title, phones, tuple(sources))
+    return Prefill(name, group.address, company, group.company_id, title, phones, tuple(sources))
 
 
 def _candidates(
@@ -239,7 +236,7 @@ def _company_of(session: Session, viewer: Viewer, group: Group, items: Sequence[
         .order_by(func.count(func.distinct(Communication.thread_id)).desc(), Contact.name)
         .limit(2)
     )  # fmt: skip
-    return [f"on {n} thread{'' if n == 1 else 's'} with {name}" for name, n in session.execute(query).tuples()]
+    return [f"on {n} thread{'' if n == 1 else 's'} with {name}" for name, n in session.execute(query)]
 
 
 def _labels(session: Session, targets: Sequence[tuple[str, int]]) -> dict[tuple[str, int], tuple[str, str]]:
@@ -255,11 +252,11 @@ def _labels(session: Session, targets: Sequence[tuple[str, int]]) -> dict[tuple[
             .outerjoin(Company, Company.id == Contact.company_id)
             .where(Contact.id.in_(ids), Contact.deleted_at.is_(None), Contact.merged_into.is_(None))
         )
-        for contact_id, name, company, address in session.execute(query).tuples():
+        for contact_id, name, company, address in session.execute(query):
             found["contact", contact_id] = (name, " · ".join(part for part in (company, address) if part))
     if ids := wanted.get("company"):
         live = select(Company.id, Company.name).where(Company.id.in_(ids), Company.deleted_at.is_(None))
-        found |= {("company", company_id): (name, "") for company_id, name in session.execute(live).tuples()}
+        found |= {("company", company_id): (name, "") for company_id, name in session.execute(live)}
     if ids := wanted.get("deal"):
         found |= _deal_labels(session, ids)
     return found
@@ -274,5 +271,5 @@ def _deal_labels(session: Session, ids: list[int]) -> dict[tuple[str, int], tupl
     )
     return {
         ("deal", deal_id): (title, " · ".join(part for part in (company, stage) if part))
-        for deal_id, title, stage, company in session.execute(query).tuples()
+        for deal_id, title, stage, company in session.execute(query)
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Flask, g, url_for
@@ -31,6 +31,15 @@ def when(moment: datetime | None) -> Markup:
 def ago_stamp(moment: datetime | None) -> Markup:
     """The distance to now: "2 h"."""
     return words.stamp(moment, words.ago(moment, door.now()), zone()) if moment else Markup("")
+
+
+def since(moment: datetime | None) -> Markup:
+    """How long ago, in words of a person: "2 h ago", "yesterday 10:14", "3 Mar"."""
+    if moment is None:
+        return Markup("")
+    recent = door.now() - moment < timedelta(hours=12) and moment <= door.now()
+    text = f"{words.ago(moment, door.now())} ago" if recent else words.day(moment, door.now(), zone())
+    return words.stamp(moment, text, zone())
 
 
 def date_(value: date | datetime | None) -> str:
@@ -65,7 +74,7 @@ def target_url(kind: str, record_id: int) -> str:
 def install(app: Flask) -> None:
     """Register all filters."""
     app.jinja_env.filters.update(
-        day=day, when=when, ago_stamp=ago_stamp, date=date_, utcdate=utcdate, month=month, number=words.number, money=words.money,
+        day=day, since=since, when=when, ago_stamp=ago_stamp, date=date_, utcdate=utcdate, month=month, number=words.number, money=words.money,
         size=words.size, span=words.span, percent=words.percent,
     )  # fmt: skip
     app.jinja_env.globals.update(today=today, now=door.now, target_url=target_url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from crm import pipelines, users
 from crm.database import Database
 from sync.service import Service
 from tests.rig.databases import sqlite_template
+from tests.web import seed
+from tests.web.seed import Seeded
 from web.app import create_app
 
 __all__ = ["sqlite_template"]
@@ -82,30 +84,52 @@ def team_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactor
                 ("mina@ourco.example", "Mina Okafor", "manager"),
             )
         ]
-    with made.engine.connect() as connection:
-        connection.exec_driver_sql("COMMIT")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.exec_driver_sql("BEGIN")
-    made.dispose()
+    _settle(made)
     return path, Team(*ids)
+
+
+@pytest.fixture(scope="session")
+def mail_template(team_template: tuple[Path, Team], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Seeded]:
+    """The same with the mail of ``tests.web.seed`` pulled through the real flow, once a process."""
+    folder = tmp_path_factory.mktemp("mail")
+    shutil.copyfile(team_template[0], folder / "mail.db")
+    made = _service(folder, folder / "mail.db")
+    seeded = seed.everything(made, folder / "boxes", team_template[1].priya, team_template[1].jonas)
+    _settle(made.db)
+    return folder / "mail.db", seeded
 
 
 @pytest.fixture
 def service(sqlite_template: Path, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
     """A service on a fresh SQLite database with a clock that stands still."""
+    wanted = "mail_template" if "mailed" in request.fixturenames else "team_template" if "team" in request.fixturenames else ""
+    template = request.getfixturevalue(wanted)[0] if wanted else sqlite_template
+    shutil.copyfile(template, tmp_path / "crm.db")
+    made = _service(tmp_path, tmp_path / "crm.db")
+    yield made
+    made.db.dispose()
+
+
+def _service(folder: Path, database: Path) -> Service:
     settings = process_settings.load(
         {
-            "CRM_SYNC_DATA_DIR": str(tmp_path / "data"),
+            "CRM_SYNC_DATA_DIR": str(folder / "data"),
+            "CRM_SYNC_DATABASE_URL": f"sqlite:///{database}",
             "CRM_SYNC_SECRET_KEY": "k" * 40,
             "CRM_SYNC_ALLOW_PRIVATE_HOSTS": "1",
         },
-        env_file=tmp_path / "none",
+        env_file=folder / "none",
     )
-    template = request.getfixturevalue("team_template")[0] if "team" in request.fixturenames else sqlite_template
-    shutil.copyfile(template, tmp_path / "crm.db")
-    made = Service.build(replace(settings, database_url=f"sqlite:///{tmp_path / 'crm.db'}"), now=lambda: NOW)
-    yield made
-    made.db.dispose()
+    return Service.build(settings, now=lambda: NOW)
+
+
+def _settle(database: Database) -> None:
+    """Put everything into the one file, so that it can be copied."""
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    database.dispose()
 
 
 @pytest.fixture

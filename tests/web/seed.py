@@ -96,7 +96,7 @@ def mailboxes(folder: Path, now: datetime) -> None:
     mail(p, 14, now, who=layla, to=PRIYA, subject="عرض السعر", text="مرحبا بريا،\nنحتاج إلى العرض قبل الخميس.", hours=50)
     mail(p, 15, now, who=layla, to=PRIYA, subject="عرض السعر", text="هل وصلكم طلبنا؟", hours=26)
     mail(p, 16, now, who=f'"{HOSTILE}" <h@hostile.example>', to=PRIYA, subject=HOSTILE, text=HOSTILE, html=f"<p>hi</p>{HOSTILE}<img src='https://t.example/p.gif'>", hours=20)
-    mail(p, 17, now, who=f'"{HOSTILE}" <h@hostile.example>', to=PRIYA, subject=HOSTILE, text=HOSTILE, hours=19)
+    mail(p, 17, now, who=f'"{HOSTILE}" <h@hostile.example>', to=PRIYA, subject=HOSTILE, text=HOSTILE, html=f"<b onclick='x()'>hi</b>{HOSTILE}<img src='https://t.example/p.gif'>", hours=19)
     for n in range(20, 32):
         mail(p, n, now, who=f"Weekly <news{n}@letters.example>", to=PRIYA, subject=f"Newsletter {n}", hours=n * 5, List_Unsubscribe="<mailto:u@letters.example>")
     mail(p, 33, now, who=JONAS, to=PRIYA, subject="Lunch?", hours=8)

@@ -21,7 +21,7 @@ HTML_POLICY = (
 )
 
 
-@log.get("/<int:item_id>")
+@log.get("/<int:item_id>", endpoint="item")
 def item_page(item_id: int) -> Page:
     """The item, as far as the viewer may see it."""
     text = request.args.get("q", "")[:200].strip()
@@ -38,20 +38,22 @@ def item_page(item_id: int) -> Page:
     )  # fmt: skip
 
 
-log.add_url_rule("/<int:item_id>", "item", item_page)
-
-
-@log.get("/<int:item_id>/thread", endpoint="thread")
-def thread_page(item_id: int) -> Page:
-    """The whole conversation or series, oldest first; older messages folded, the newest open."""
+@log.get("/thread/<int:thread_id>", endpoint="thread")
+def thread_page(thread_id: int) -> Page:
+    """The whole conversation, oldest first; older messages folded, the newest open."""
     with door.reading() as session:
-        one = item.item(session, door.viewer(), item_id)
-        if one.row.series:
-            return render_template("log/series.html", rows=item.series(session, door.viewer(), one.row.series), one=one)
-        if one.row.thread_id is None:
-            return redirect(url_for("log.item", item_id=item_id), 303)
-        found = item.thread(session, door.viewer(), one.row.thread_id)
-    return render_template("log/thread.html", thread=found, one=one)
+        found = item.thread(session, door.viewer(), thread_id)
+    return render_template("log/thread.html", thread=found)
+
+
+@log.get("/series", endpoint="series")
+def series_page() -> Page:
+    """All instances of a recurring meeting."""
+    with door.reading() as session:
+        rows = item.series(session, door.viewer(), request.args.get("uid", "")[:1000])
+    if not rows:
+        raise NotFound("There is no such series.")
+    return render_template("log/series.html", rows=rows)
 
 
 @log.get("/<int:item_id>/html", endpoint="html")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import render_template, request
 from werkzeug.wrappers import Response
 
-from crm import companies, contacts, deals, phonebook, pipelines, tasks, timeline, users
+from crm import companies, contacts, deals, facts, phonebook, pipelines, tasks, timeline, users
 from crm.timeline import LogFilter
 from web import door
 from web.views.companies import blueprint as of_companies
@@ -35,6 +35,7 @@ def page(contact_id: int) -> Page:
             "deals": deals.page(session, door.viewer(), deals.Filter(contact_id=found.id), limit=AROUND),
             "around": [row for row in around if row.id != found.id],
             **_tasks(session, tasks.Filter(contact_id=found.id)), **_timeline(session, LogFilter(contact_id=found.id)),
+            "facts": facts.of_contact(session, door.viewer(), found.id, now=door.now()),
         }  # fmt: skip
     return render_template("contacts/page.html", record=("contact", found.id), **context)
 
@@ -49,6 +50,7 @@ def company_page(company_id: int) -> Page:
             "people": contacts.page(session, door.viewer(), contacts.Filter(company_id=found.id), limit=50),
             "deals": deals.page(session, door.viewer(), deals.Filter(company_id=found.id), limit=AROUND),
             **_tasks(session, tasks.Filter(company_id=found.id)), **_timeline(session, LogFilter(company_id=found.id)),
+            "facts": facts.of_company(session, door.viewer(), found.id, now=door.now()),
         }  # fmt: skip
     return render_template("companies/page.html", record=("company", found.id), **context)
 
@@ -65,6 +67,7 @@ def deal_page(deal_id: int) -> Page:
             "company": companies.by_id(session, found.company_id) if found.company_id else None,
             "owner": _name(session, found.owner_id), **_tasks(session, tasks.Filter(deal_id=deal_id)),
             **_timeline(session, LogFilter(deal_id=deal_id)),
+            "facts": facts.of_deal(session, door.viewer(), deal_id, now=door.now()),
         }  # fmt: skip
     return render_template("deals/page.html", record=("deal", deal_id), **context)
 

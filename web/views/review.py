@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
@@ -11,6 +12,9 @@ from crm import contacts, deals, review, users
 from crm.errors import NotFound
 from crm.review_group import Opened, open_group
 from web import door, filters
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 blueprint = Blueprint("review", __name__, url_prefix="/review")
 Page = str | Response | tuple[str, int]
@@ -30,14 +34,11 @@ def page() -> Page:
         counts = review.counts(session, viewer, now=now)
         tab = tab if tab in review.TABS else next((t for t in review.TABS[:3] if counts[t]), "people")
         rows = review.groups(session, viewer, tab, now=now, before=_before(), limit=PAGE + 1)
-        opened = _opened(session, at or (rows[0].key if rows else ""), at, rows)
-        midnight = _midnight()
+        opened = _opened(session, at, rows)
         context = {
             "counts": counts, "tab": tab, "tabs": TAB_NAMES, "rows": rows[:PAGE], "more": rows[PAGE - 1] if len(rows) > PAGE else None,
-            "opened": opened, "chosen": bool(at), "settled": review.settled_since(session, viewer, midnight),
-            "pace": review.pace(session, viewer, midnight), "skipped": review.skipped(session, viewer),
-            "last": review.last_decision(session, viewer, now - timedelta(hours=12)),
-            "team": review.team(session, viewer, now=now), "mates": _mates(session),
+            "opened": opened, "chosen": bool(at), "progress": review.progress(session, viewer, _midnight()),
+            "skipped": review.skipped(session, viewer), "team": review.team(session, viewer, now=now), "mates": _mates(session),
             "attached": review.attached_since(session, viewer, now - timedelta(days=7)) if not rows else (0, 0),
         }  # fmt: skip
     return render_template("review/page.html", next_key=_next_key(rows, opened), **context)
@@ -70,11 +71,12 @@ def someone() -> Page:
     )
 
 
-def _opened(session: object, key: str, at: str, rows: list[review.Group]) -> Opened | None:
+def _opened(session: Session, key: str, rows: list[review.Group]) -> Opened | None:
     """The open group; when the one asked for is settled already, the first of the list."""
+    known = {row.key: row for row in rows}
     for wanted in dict.fromkeys(k for k in (key, rows[0].key if rows else "") if k):
         try:
-            return open_group(session, door.viewer(), wanted, now=door.now())  # type: ignore[arg-type]
+            return open_group(session, door.viewer(), wanted, now=door.now(), known=known.get(wanted))
         except NotFound:
             continue
     return None
@@ -102,5 +104,5 @@ def _midnight() -> datetime:
     return door.now().astimezone(filters.zone()).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _mates(session: object) -> list[tuple[int, str]]:
-    return [(u.id, u.name) for u in users.all_(session) if u.id != door.me().id]  # type: ignore[arg-type]
+def _mates(session: Session) -> list[tuple[int, str]]:
+    return [(u.id, u.name) for u in users.all_(session) if u.id != door.me().id]
