@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from matching.cast import cast
-from matching.decide import added, counted_of
 from matching.directory import Correspondence, Directory
 from matching.ground import group_of
 from matching.memory import Facts
 from matching.rules import Rules
 from matching.screening import reason_to_ignore
+from matching.strangers import added, counted_of
 from matching.types import Item
 
 

@@ -1,6 +1,7 @@
 """Which deal an item belongs to: per counterparty, over the whole thread, and one question where it stays open.
 
-Order for one counterparty: what a person decided for the thread; a deal named in the item's own subject; the deal
+Order for one counterparty: what a person decided for the item or thread; a deal named in the item's own subject;
+the deal
 the thread was on before;
 the only deal open at that date; a deal that the thread comes to later. A thread takes along only what reaches the
 deal's
@@ -9,16 +10,16 @@ contacts or company, until the deal's window has closed. Pure; never on the subj
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import regex
 
 from matching.addresses import host_of
-from matching.directory import DealRecord, RulingRecord
+from matching.directory import DealRecord
 from matching.evidence import candidate, evidence
-from matching.explain import decided, on
+from matching.explain import on
 from matching.ground import Ground
 from matching.judge import Verdict
 from matching.names import fold
@@ -153,24 +154,15 @@ def _spaced(text: str) -> str:
 
 def bind(stages: Sequence[Stage], ground: Ground, thread: str) -> list[Bound]:
     """Choose the deals of a whole thread, its items in time order. One result for each stage."""
-    rulings = ground.directory.rulings("thread", thread)
-    if any(ruling.verdict == "no_deal" for ruling in rulings):
+    if any(ruling.verdict == "no_deal" for ruling in ground.directory.rulings("thread", thread)):
         return [Bound() for _ in stages]
-    about = [r for r in rulings if r.target is not None and r.target.kind == "deal"]
-    off = {r.target.id for r in about if r.verdict == "detach" and r.target is not None}
-    chosen = {r.target.id: r for r in about if r.verdict in ("deal", "attach") and r.target is not None}
-    stages = [replace(stage, barred=stage.barred | off) for stage in stages]
-    board = Board(stages, ground, frozenset(chosen))
-    return [_bound(board, index, chosen, thread) for index in range(len(stages))]
+    board = Board(stages, ground)
+    return [_bound(board, index, thread) for index in range(len(stages))]
 
 
-def _bound(board: Board, index: int, chosen: Mapping[int, RulingRecord], thread: str) -> Bound:
-    """One item: what a person chose for the thread, then each counterparty, then the question if nothing settles it."""
+def _bound(board: Board, index: int, thread: str) -> Bound:
+    """One item: each counterparty's deal, then the question if nothing settles it."""
     bound, stage = Bound(), board.stages[index]
-    for deal, ruling in chosen.items():
-        if deal not in stage.barred:
-            reason = evidence("decided", decided(ruling.by, ruling.at))
-            bound.links[deal] = candidate(Target("deal", deal), [reason])
     for one in stage.reaches:
         _choose(bound, board, index, one, thread)
     for deal in stage.barred:
@@ -183,18 +175,13 @@ def _bound(board: Board, index: int, chosen: Mapping[int, RulingRecord], thread:
 
 
 class Board:
-    """The thread's deals as they appear over time: decided, named in a subject, or the only one open."""
+    """The thread's deals as they appear over time: pinned by a person or named in a subject, or the only one open."""
 
-    def __init__(self, stages: Sequence[Stage], ground: Ground, chosen: frozenset[int]) -> None:
+    def __init__(self, stages: Sequence[Stage], ground: Ground) -> None:
         self.stages = stages
         self.ground = ground
-        self.decided = chosen.union(*(stage.pinned for stage in stages))
-        self.named = [{r.named.id for r in s.reaches if r.named} - s.barred for s in stages]
+        self.named = [s.pinned or {r.named.id for r in s.reaches if r.named} - s.barred for s in stages]
         self.only = [{r.only.id for r in s.reaches if r.only and not r.named} - s.barred for s in stages]
-
-    def decided_for(self, index: int, one: Reach) -> list[int]:
-        """Deals a person put the thread on, as far as this counterparty reaches them."""
-        return [deal for deal in sorted(self.decided) if self._carries(deal, index, one)]
 
     def before(self, index: int, one: Reach) -> list[int]:
         """The nearest earlier deal of the thread that this counterparty reaches."""
@@ -220,9 +207,10 @@ class Board:
 
 
 def _choose(bound: Bound, board: Board, index: int, one: Reach, thread: str) -> None:
-    """Add what one counterparty brings."""
+    """Add what one counterparty brings. What a person attached to the item needs nothing more."""
+    if board.stages[index].pinned:
+        return
     for deals, signal, says in (
-        (board.decided_for(index, one), "deal-thread", "the thread is on {}"),
         ([one.named.id] if one.named else [], "deal-subject", "{} is in the subject"),
         (board.before(index, one), "deal-thread", "reply in the thread that is on {}"),
         (board.after(index, one, strong=True), "deal-thread", "the thread names {} later"),

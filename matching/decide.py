@@ -14,15 +14,17 @@ from datetime import datetime
 from matching.addresses import host_of
 from matching.cast import Cast, cast
 from matching.deals import Bound, Stage, bind, reach
-from matching.directory import Correspondence, Directory, Pin, RulingRecord
+from matching.directory import Directory, Pin
 from matching.domains import registrable
 from matching.evidence import candidate, evidence
 from matching.explain import decided
 from matching.ground import Ground, Look, Settled, ThreadSoFar, group_of
 from matching.judge import Verdict, judge
+from matching.pinned import assigned, pins_of, put_aside
 from matching.rules import Rules
 from matching.screening import reason_to_ignore
 from matching.signals import people
+from matching.strangers import Strangers
 from matching.types import Candidate, Decision, Item, Mark, Party, Question, Status, Target
 
 
@@ -57,8 +59,9 @@ def _decide(items: Sequence[Item], ground: Ground) -> list[Decision]:
     drafts = _judged(ordered, ground)
     thread = ordered[0].thread if ordered else ""
     bounds = bind([_stage(draft, ground) for draft in drafts], ground, thread)
-    asked = Strangers(drafts, ground)
-    return [_decision(draft, bound, ground, asked) for draft, bound in zip(drafts, bounds, strict=True)]
+    counted = [(draft.item, draft.cast) for draft in drafts if not draft.reason and not draft.cast.crowd]
+    asked = Strangers(counted, [verdict for draft in drafts for verdict in draft.verdicts], ground.rules)
+    return [_decision(draft, bound, asked) for draft, bound in zip(drafts, bounds, strict=True)]
 
 
 def _in_time(items: Sequence[Item]) -> _Order:
@@ -84,33 +87,37 @@ class _Order:
 def _judged(ordered: Sequence[Item], ground: Ground) -> list[Draft]:
     """Judge the items one after the other, each knowing the thread so far."""
     thread, drafts = ThreadSoFar(), []
-    put_aside = bool(ordered) and _is_put_aside(ordered[0].thread, ground.directory)
     for item in ordered:
-        parts = cast(item, ground.directory, ground.rules)
-        pins = tuple(ground.directory.pins(item.id))
-        reason = reason_to_ignore(item, parts, ground.directory, ground.rules) or ("decided" if put_aside else "")
-        verdicts = () if reason else tuple(_verdicts(item, parts, ground, thread))
-        if verdicts and all(verdict.dismissed for verdict in verdicts):
-            reason = "not_a_contact"
-        draft = Draft(item, parts, reason, verdicts, pins)
+        draft = _draft(item, ground, thread)
         drafts.append(draft)
-        if not reason:
+        if not draft.reason:
             thread.add(_settled(draft))
     return drafts
 
 
-def _is_put_aside(thread: str, directory: Directory) -> bool:
-    return bool(thread) and any(r.verdict in ("ignore", "not_a_contact") for r in directory.rulings("thread", thread))
+def _draft(item: Item, ground: Ground, thread: ThreadSoFar) -> Draft:
+    """One item; what is kept out keeps only what people attached to it alone."""
+    parts = cast(item, ground.directory, ground.rules)
+    reason = reason_to_ignore(item, parts, ground.directory, ground.rules) or put_aside(item, ground.directory)
+    if reason:
+        return Draft(item, parts, reason, (), tuple(ground.directory.pins(item.id)))
+    pins = pins_of(item, parts, ground.directory)
+    verdicts = tuple(_verdicts(item, parts, ground, thread, pins))
+    dismissed = bool(verdicts) and all(verdict.dismissed for verdict in verdicts)
+    return Draft(item, parts, "not_a_contact" if dismissed else "", verdicts, pins)
 
 
-def _verdicts(item: Item, parts: Cast, ground: Ground, thread: ThreadSoFar) -> Iterator[Verdict]:
-    """Judge each counterparty, knowing which contacts the others' addresses make certain."""
+def _verdicts(item: Item, parts: Cast, ground: Ground, thread: ThreadSoFar, pins: Sequence[Pin]) -> Iterator[Verdict]:
+    """Judge each counterparty, knowing which contacts the others' addresses make certain, and whom people attached."""
     certain = {party: _certain(party, item, ground) for party in parts.counterparties}
+    said = (
+        assigned(pins, {party: contacts for party, (contacts, _) in certain.items()}, ground.directory) if pins else {}
+    )
     for party in parts.counterparties:
         others = [found for other, found in certain.items() if other is not party]
         present = frozenset(contact for contacts, _ in others for contact in contacts)
         companies = tuple(sorted({company for _, found in others for company in found}))
-        verdict = judge(Look(item, party, parts, ground, thread, present, companies))
+        verdict = judge(Look(item, party, parts, ground, thread, present, companies, said.get(party)))
         if party.role != "sender" or verdict.contact is not None:
             yield verdict
 
@@ -166,59 +173,11 @@ def _without(verdict: Verdict, off: set[Target]) -> Verdict:
     return replace(verdict, contact=contact, companies=companies)
 
 
-class Strangers:
-    """Which unknown counterparties are worth a question: those we wrote to, met, heard from twice, or find at a
-    known company."""
-
-    def __init__(self, drafts: Sequence[Draft], ground: Ground) -> None:
-        self._ground = ground
-        self._here: dict[str, Correspondence] = {}
-        self._asked = ""
-        for draft in drafts:
-            if not draft.reason and not draft.cast.crowd:
-                for address, counted in counted_of(draft.item, draft.cast):
-                    self._here[address] = added(self._here.get(address, Correspondence()), counted)
-        certain = any(verdict.links for draft in drafts for verdict in draft.verdicts)
-        keys = (q.key for draft in drafts for v in draft.verdicts for q in v.questions if q.kind != "deal")
-        self._asked = "" if certain else next(keys, "")
-
-    def question(self, verdict: Verdict) -> Question | None:
-        """The question for somebody nobody knows, or None below the threshold."""
-        look = verdict.look
-        address = look.party.address
-        if not verdict.is_open or verdict.questions or not address or verdict.companies or look.cast.crowd:
-            return None
-        facts = added(
-            self._here.get(address, Correspondence()), look.directory.correspondence(address, group_of(look.item))
-        )
-        if facts.outbound or facts.meetings or facts.inbound >= self._ground.rules.inbound_before_question:
-            return Question("person", f"address:{address}", "new_domain")
-        return Question("person", self._asked, "low_confidence_thread") if self._asked else None
-
-
-def counted_of(item: Item, parts: Cast) -> Iterator[tuple[str, Correspondence]]:
-    """What one item adds to the correspondence with each of its counterparties: they wrote, we wrote, or we met."""
-    for party in parts.counterparties:
-        if not party.address or party.role == "sender":
-            continue
-        if item.kind == "meeting":
-            yield party.address, Correspondence(meetings=1)
-        elif parts.direction == "outbound" and party.role != "forwarded":
-            yield party.address, Correspondence(outbound=1)
-        elif party.role in ("from", "forwarded"):
-            yield party.address, Correspondence(inbound=1)
-
-
-def added(one: Correspondence, two: Correspondence) -> Correspondence:
-    """The sum of two counts."""
-    return Correspondence(one.inbound + two.inbound, one.outbound + two.outbound, one.meetings + two.meetings)
-
-
-def _decision(draft: Draft, bound: Bound, ground: Ground, strangers: Strangers) -> Decision:
+def _decision(draft: Draft, bound: Bound, strangers: Strangers) -> Decision:
     """Put an item's parts together: pins first, then what is certain, what is proposed, what is asked, what lost."""
     off = {pin.target for pin in draft.pins if not pin.attached}
     found = [c for verdict in draft.verdicts for c in verdict.links] + list(bound.links.values())
-    links = _merged([*_decided(draft, ground), *([] if draft.reason else found)], off)
+    links = _merged([*_decided(draft), *([] if draft.reason else found)], off)
     if draft.reason and not links:
         return Decision(draft.item.id, Status.IGNORED, draft.cast.direction, reason=draft.reason)
     if draft.reason:
@@ -234,20 +193,11 @@ def _decision(draft: Draft, bound: Bound, ground: Ground, strangers: Strangers) 
     )  # fmt: skip
 
 
-def _decided(draft: Draft, ground: Ground) -> Iterator[Candidate]:
-    """What people attached to this item, or to its whole thread (never to what is kept out)."""
+def _decided(draft: Draft) -> Iterator[Candidate]:
+    """What people attached to this item, or to its whole thread."""
     for pin in draft.pins:
         if pin.attached:
             yield candidate(pin.target, [evidence("decided", decided(pin.by, pin.at))])
-    if draft.reason or not draft.item.thread:
-        return
-    for ruling in ground.directory.rulings("thread", draft.item.thread):
-        if ruling.verdict == "attach" and ruling.target is not None and _is_seen(ruling, draft.item):
-            yield candidate(ruling.target, [evidence("decided", decided(ruling.by, ruling.at))])
-
-
-def _is_seen(ruling: RulingRecord, item: Item) -> bool:
-    return not ruling.mailboxes or not ruling.mailboxes.isdisjoint(item.mailboxes)
 
 
 def _merged(candidates: Sequence[Candidate], without: set[Target]) -> tuple[Candidate, ...]:
@@ -262,17 +212,28 @@ def _merged(candidates: Sequence[Candidate], without: set[Target]) -> tuple[Cand
 
 
 def _questions(draft: Draft, bound: Bound, strangers: Strangers, off: set[Target]) -> tuple[Question, ...]:
-    """Each question once. A crowd asks nothing."""
+    """Each question once. A crowd asks nothing; what a person answered for this item is not asked again."""
     if draft.cast.crowd:
         return ()
     found = [q for verdict in draft.verdicts for q in verdict.questions]
     found += [q for verdict in draft.verdicts if (q := strangers.question(verdict)) is not None]
     found += [bound.question] if bound.question else []
+    answered = _answered(draft)
     once: dict[tuple[str, str], Question] = {}
     for question in found:
         kept = tuple(c for c in question.candidates if c.target not in off)
-        once.setdefault((question.kind, question.key), replace(question, candidates=kept))
+        if question.kind not in answered:
+            once.setdefault((question.kind, question.key), replace(question, candidates=kept))
     return tuple(once.values())
+
+
+def _answered(draft: Draft) -> set[str]:
+    """The kinds of question that people's links settle: a contact that could not be given to one counterparty
+    settles all."""
+    used = {verdict.contact for verdict in draft.verdicts}
+    kinds = {"contact": "person", "company": "company", "deal": "deal"}
+    attached = [pin.target for pin in draft.pins if pin.attached]
+    return {kinds[target.kind] for target in attached if target.kind != "contact" or target.id not in used}
 
 
 def _lost(

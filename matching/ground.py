@@ -10,7 +10,7 @@ from datetime import date
 
 from matching.addresses import host_of
 from matching.cast import Cast
-from matching.directory import ContactRecord, Directory, Job
+from matching.directory import ContactRecord, Directory, Job, Pin
 from matching.domains import parents, registrable, shared_kind
 from matching.rules import Rules
 from matching.types import Item, Party
@@ -141,7 +141,9 @@ class ThreadSoFar:
 class Look:
     """One counterparty of one item, with all that may be asked about them. ``day`` is the item's date (UTC);
     ``present`` the contacts and
-    ``companies`` the companies that the other counterparties' addresses make certain."""
+    ``companies`` the companies that the other counterparties' addresses make certain. ``said`` is the contact that
+    a person
+    attached and that must be this one."""
 
     item: Item
     party: Party
@@ -150,6 +152,7 @@ class Look:
     thread: ThreadSoFar
     present: frozenset[int] = frozenset()
     companies: tuple[int, ...] = ()
+    said: Pin | None = None
 
     @property
     def day(self) -> date:

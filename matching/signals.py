@@ -77,11 +77,18 @@ def valid_entries(look: Look) -> list[AddressEntry]:
 
 @signal("decided")
 def decided(look: Look) -> Iterator[Finding]:
-    """A person said who this address, or everybody of this domain, is."""
+    """A person said who this is: for the item or thread, for the address, or for everybody of the domain."""
+    if look.said is not None:
+        yield Finding(look.said.target, evidence("decided", explain.decided(look.said.by, look.said.at)))
     places = [("address", look.party.address), *(("domain", parent) for parent in parents(look.host) if parent)]
     for scope, value in places:
         for ruling in look.directory.rulings(scope, value):
-            if ruling.verdict == "attach" and ruling.target and _applies(ruling.mailboxes, look):
+            if (
+                ruling.verdict == "attach"
+                and ruling.target
+                and ruling.target.kind != "deal"
+                and _applies(ruling.mailboxes, look)
+            ):
                 yield Finding(ruling.target, evidence("decided", explain.decided(ruling.by, ruling.at)))
 
 
