@@ -26,11 +26,12 @@ def read_all(
     """GET every path (below the mailbox's root), keyed as given. Yields each key once with its JSON object, or with
     the error of that item alone (``Gone`` for 404). Raises what concerns all of them: TryLater, NeedsPerson, ..."""
     keys = list(paths)
-    if len(keys) == 1:
-        yield keys[0], _single(graph, name, paths[keys[0]], prefer)
-        return
     for start in range(0, len(keys), SIZE):
-        yield from _read_batch(graph, name, {key: paths[key] for key in keys[start : start + SIZE]}, prefer)
+        chunk = {key: paths[key] for key in keys[start : start + SIZE]}
+        if len(chunk) == 1 or not graph.batches:
+            yield from ((key, _single(graph, name, path, prefer)) for key, path in chunk.items())
+        else:
+            yield from _read_batch(graph, name, chunk, prefer)
 
 
 def _single(graph: Graph, name: str, path: str, prefer: Sequence[str]) -> dict[str, Any] | ConnectorError:
@@ -46,7 +47,13 @@ def _read_batch(
     waiting = dict(paths)
     for attempt in range(TRIES):
         later: TryLater | None = None
-        for key, answer in _post(graph, name, waiting, prefer):
+        try:
+            answers = list(_post(graph, name, waiting, prefer))
+        except (Gone, Unsupported):  # no batches here: one by one, from now on
+            graph.batches = False
+            yield from ((key, _single(graph, name, path, prefer)) for key, path in waiting.items())
+            return
+        for key, answer in answers:
             found = dict(answer.body) if answer.status < 300 else graph.judged(answer, Scope.ITEM)
             if isinstance(found, TryLater):
                 later = _longer(later, found)
@@ -83,7 +90,7 @@ def _post(
         f"$batch {name}",
         "POST",
         f"{graph.base}/$batch",
-        Scope.ACCOUNT,
+        Scope.ITEM,
         json={"requests": inner},
         weight=min(SLOTS, len(keys)),
         units=len(keys),

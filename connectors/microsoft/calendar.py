@@ -311,8 +311,8 @@ class Calendar:
         one = str(item["id"])
         try:
             found = event.calendar_event(item, master, self._mailbox)
-        except ValueError as error:
-            return Failed(one, str(error))
+        except (TypeError, ValueError, AttributeError) as error:
+            return Failed(one, f"This event cannot be read ({type(error).__name__}).")
         draft = {**(master or {}), **item}.get("isDraft") is True
         raw = None if draft else RemoteEvents((found,))
         return Upsert(one, raw=raw, content_id=one, skip="draft" if draft else "")

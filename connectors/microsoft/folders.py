@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.errors import NeedsPerson
+from connectors.errors import BadItem, NeedsPerson, StreamGone
 from connectors.microsoft import batches
 from connectors.microsoft.failures import Gone, Scope, Unsupported
 from connectors.microsoft.graph import Graph, query, segment
@@ -70,10 +70,10 @@ def mail_folders(graph: Graph) -> Iterator[Stream]:
 def calendars(graph: Graph) -> Iterator[Stream]:
     """The calendars; on by default are the mailbox's own (the default one, or one it owns and may edit)."""
     held = list(_pages(graph, "calendars", "/calendars" + query(top=PAGE)))
-    own = next((_owner(one) for one in held if one.get("isDefaultCalendar")), "")
+    own = {"", graph.mailbox, *(_owner(one) for one in held if one.get("isDefaultCalendar"))}
     for one in held:
         default = one.get("isDefaultCalendar") is True
-        mine = one.get("canEdit") is not False and _owner(one) == own
+        mine = one.get("canEdit") is not False and _owner(one) in own
         yield Stream(
             id=str(one["id"]),
             name=str(one.get("name") or "Calendar")[:255],
@@ -90,20 +90,15 @@ def _owner(calendar: Mapping[str, Any]) -> str:
 
 def _tree(graph: Graph) -> Iterator[dict[str, Any]]:
     try:
-        first = graph.get("mailFolders/delta", "/mailFolders/delta" + query(select=FIELDS), scope=Scope.ACCOUNT)
-    except (Unsupported, Gone):
-        yield from _level(graph, "/mailFolders", 0)
-        return
-    except NeedsPerson as error:
-        if error.code not in ("http_404", "resourcenotfound"):
-            raise
+        first = graph.get("mailFolders/delta", "/mailFolders/delta" + query(select=FIELDS))
+    except (Unsupported, Gone, StreamGone, BadItem):  # no such function here, or no right: the plain listing tells
         yield from _level(graph, "/mailFolders", 0)
         return
     yield from (folder for folder in _rest(graph, "mailFolders/delta", first) if "@removed" not in folder)
 
 
 def _level(graph: Graph, path: str, depth: int) -> Iterator[dict[str, Any]]:
-    for folder in _pages(graph, "mailFolders", path + query(select=FIELDS, top=PAGE)):
+    for folder in _pages(graph, "mailFolders", path + query(top=PAGE)):
         yield folder
         if folder.get("childFolderCount") and depth < MAX_DEPTH:
             yield from _level(graph, f"/mailFolders/{segment(str(folder['id']))}/childFolders", depth + 1)
@@ -131,14 +126,19 @@ def _well_known(graph: Graph) -> dict[str, str]:
 
 def _selectable(folder: Mapping[str, Any], known: Mapping[str, str]) -> bool:
     search = str(folder.get("@odata.type") or "").endswith("mailSearchFolder")
-    return known.get(folder["id"]) != TOP and folder.get("isHidden") is not True and not search
+    return not _is_top(folder, known) and folder.get("isHidden") is not True and not search
+
+
+def _is_top(folder: Mapping[str, Any], known: Mapping[str, str]) -> bool:
+    """Whether this is the root, which holds folders only and is no part of a path."""
+    return known.get(folder["id"]) == TOP or folder.get("parentFolderId") == folder["id"]
 
 
 def _stream(folder: Mapping[str, Any], found: Mapping[str, dict[str, Any]], known: Mapping[str, str]) -> Stream:
     names: list[str] = []
     role, silent = StreamRole.OTHER, False
     node: Mapping[str, Any] | None = folder
-    while node is not None and known.get(node["id"]) != TOP and len(names) < MAX_DEPTH:
+    while node is not None and not _is_top(node, known) and len(names) < MAX_DEPTH:
         names.append(str(node.get("displayName") or "?"))
         well_known = known.get(node["id"], "")
         inherited = ROLES.get(well_known, StreamRole.OTHER)

@@ -108,12 +108,14 @@ class Graph:
         """``mailbox`` names the slots and the bucket (the address); ``root`` is "/me" or "/users/{address}"."""
         self._context = context
         self._identity = identity
-        self._mailbox = mailbox.casefold()
+        self._mailbox = self.mailbox = mailbox.casefold()
         self._slots = slots_of(self._mailbox)
         self._session = transport.session(context.settings.get("ca_bundle"))
         self._not_before: datetime | None = None
-        self.base = f"{str(context.settings.get('graph_endpoint') or ENDPOINT).rstrip('/')}/v1.0"
+        endpoint = str(context.settings.get("graph_endpoint") or ENDPOINT).rstrip("/")
+        self.base = f"{endpoint.removesuffix('/v1.0')}/v1.0"
         self.root = root
+        self.batches = True
 
     def get(self, name: str, url: str, *, scope: Scope = Scope.ITEM, prefer: Sequence[str] = ()) -> dict[str, Any]:
         """The JSON object at ``url`` (a path below the mailbox's root, or an absolute link Graph gave us)."""

@@ -1,7 +1,7 @@
 """Access tokens for Microsoft Graph through msal, and where the rotated refresh token goes.
 
 The secret of an account is JSON: ``{"refresh_token": ...}`` as first handed in (or an msal cache blob), from then on
-``{"refresh_token", "access_token", "expires_at"}``. A rotated refresh token is saved *before* the new access token
+``{"refresh_token", "access_token", "use_until"}``. A rotated refresh token is saved *before* the new access token
 is used, by compare-and-swap: the loser of a race re-reads what the winner saved. Never logs either, never asks an
 authority that is not Microsoft's for instance discovery, and branches on ``error`` and ``suberror`` only.
 Source: "Microsoft identity platform refresh tokens", "Handling errors in MSAL Python"; providers.md 3.4 and 6.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,7 +31,9 @@ MICROSOFT_AUTHORITIES = frozenset(
 NATIONAL_GRAPHS = frozenset(
     ("graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn")
 )
+GENERAL_TENANTS = frozenset(("common", "organizations", "consumers"))
 SKEW_SECONDS = 300
+LIFETIME_SECONDS = 3600
 RACES = 3
 
 PERSON_ERRORS = frozenset(
@@ -61,14 +64,16 @@ PERSON_SENTENCES: Mapping[str, str] = {
 
 
 def authority(settings: Mapping[str, Any]) -> str:
-    """The authority URL with its tenant: the configured base (or Microsoft's) plus the configured tenant
-    ("organizations" where none is)."""
+    """The authority URL with its tenant: the configured base (or Microsoft's) plus the configured tenant ("common"
+    where none is). A base that names a tenant already is taken as it is; a configured one replaces a general one."""
     base = str(settings.get("microsoft_authority") or AUTHORITY).rstrip("/")
     tenant = str(settings.get("microsoft_tenant") or "").strip("/")
-    path = urlsplit(base).path.strip("/")
+    last = urlsplit(base).path.strip("/").rpartition("/")[2]
     if not tenant:
-        return base if path else f"{base}/organizations"
-    return base if path.split("/")[-1] == tenant else f"{base}/{tenant}"
+        return base if last else f"{base}/common"
+    if last in GENERAL_TENANTS:
+        return f"{base.removesuffix(last)}{tenant}"
+    return base if last == tenant else f"{base}/{tenant}"
 
 
 def resource(settings: Mapping[str, Any]) -> str:
@@ -86,7 +91,7 @@ def application(settings: Mapping[str, Any]) -> Any:
     url = authority(settings)
     options: dict[str, Any] = {
         "authority": url,
-        "http_client": transport.session(settings.get("ca_bundle")),
+        "http_client": transport.sign_in_session(settings.get("ca_bundle")),
         "http_cache": {},
     }
     if urlsplit(url).hostname not in MICROSOFT_AUTHORITIES:
@@ -154,6 +159,17 @@ def read_secret(text: str) -> dict[str, Any]:
     return data
 
 
+def granted(result: Mapping[str, Any], now: datetime, refresh_token: str = "") -> dict[str, Any]:
+    """The secret to store for a token answer; ``refresh_token`` is the one to keep where the answer has none. An
+    access token is given up five minutes before its end, or after three quarters of a life shorter than that."""
+    lifetime = float(result.get("expires_in") or LIFETIME_SECONDS)
+    return {
+        "refresh_token": result.get("refresh_token") or refresh_token,
+        "access_token": result["access_token"],
+        "use_until": int(now.timestamp() + lifetime - min(SKEW_SECONDS, lifetime / 4)),
+    }
+
+
 class Identity:
     """The access token of one connected account. Not thread-safe."""
 
@@ -171,7 +187,7 @@ class Identity:
         for _ in range(RACES):
             held = self._held or read_secret(self._context.secret())
             access = str(held.get("access_token") or "")
-            if access and access != rejected and float(held.get("expires_at") or 0) > self._now() + SKEW_SECONDS:
+            if access and access != rejected and float(held.get("use_until") or 0) > self._context.now().timestamp():
                 return access
             fresh = self._renew(held)
             if fresh is not None and self._context.save_secret(json.dumps(fresh)):
@@ -180,18 +196,11 @@ class Identity:
             self._held = None
         raise TryLater("Another process is renewing the sign-in of this account.", retry_after=5, code="secret_race")
 
-    def _now(self) -> float:
-        return self._context.now().timestamp()
-
     def _renew(self, held: Mapping[str, Any]) -> dict[str, Any] | None:
         """A new secret, or None when another process changed the stored one meanwhile: then read it again."""
         result = self._ask(held)
         if "access_token" in result:
-            return {
-                "refresh_token": result.get("refresh_token") or held.get("refresh_token", ""),
-                "access_token": result["access_token"],
-                "expires_at": int(self._now()) + int(result.get("expires_in") or 0),
-            }
+            return granted(result, self._context.now(), str(held.get("refresh_token") or ""))
         stored = read_secret(self._context.secret())
         if stored.get("refresh_token") != held.get("refresh_token"):
             return None
@@ -202,6 +211,7 @@ class Identity:
         if not refresh_token and not self._app_only:
             raise NeedsPerson("This account has no sign-in stored: reconnect it.", code="no_refresh_token")
         app = application(self._context.settings)
+        self._context.usage.count("openid-configuration")
         self._context.usage.count("token")
         with talking():
             try:

@@ -46,8 +46,9 @@ FORMS: tuple[Mapping[str, str], ...] = (
     {"select": f"{FIELDS},{MEETING_FIELD}", "expand": f"attachments($select={ATTACHMENT_FIELDS})"},
     {"select": FIELDS, "expand": f"attachments($select={ATTACHMENT_FIELDS})"},
     {"select": FIELDS},
+    {"select": FIELDS, "orderby": ""},
 )
-"""The richest form first: what a server does not take is asked for item by item."""
+"""The richest form first: what a server does not take is asked for item by item, or comes in the server's order."""
 
 NEWEST_FIRST = "receivedDateTime desc"
 
@@ -85,13 +86,22 @@ class Place:
 class Folder:
     """One pass over one mail folder."""
 
-    def __init__(self, graph: Graph, context: Context, stream: Stream, announced: set[tuple[str, str]]) -> None:
-        """``announced`` is what this connector has yielded so far, as (folder id, message id): shared by all passes."""
+    def __init__(
+        self,
+        graph: Graph,
+        context: Context,
+        stream: Stream,
+        announced: set[tuple[str, str]],
+        counted: int | None = None,
+    ) -> None:
+        """``announced`` is what this connector has yielded so far, as (folder id, message id): shared by all passes.
+        ``counted`` is how many messages this same connector found in the folder, where it has just listed them."""
         self._graph = graph
         self._context = context
         self._stream = stream
         self._path = f"/mailFolders/{segment(stream.id)}/messages"
         self._announced = announced
+        self._counted = counted
         self._oldest: datetime | None = None
         self._versions: dict[str, str] = {}
 
@@ -153,9 +163,11 @@ class Folder:
         if place.at == "fill":
             bound = _odata((message.moment(place.low) or self._context.now()) + timedelta(seconds=1))
             window = f"receivedDateTime ge {place.oldest} and receivedDateTime lt {bound}"
-            return self._path + query(**form, filter=window, orderby=NEWEST_FIRST, top=PAGE)
+            whole = {**form, "filter": window, "orderby": NEWEST_FIRST, "top": str(PAGE)}
+            return self._path + query(**whole)
         window_only = {"filter": f"receivedDateTime ge {place.oldest}"} if place.oldest else {}
-        return f"{self._path}/delta" + query(**form, **window_only, orderby=NEWEST_FIRST)
+        options = {"orderby": NEWEST_FIRST, **form, **window_only}
+        return f"{self._path}/delta" + query(**{name: value for name, value in options.items() if value})
 
     def _following(self, place: Place, page: Mapping[str, Any]) -> Place:
         """The place after this page."""
@@ -176,7 +188,7 @@ class Folder:
 
     def _more_than(self, place: Place) -> bool:
         """Whether the folder may hold messages older than the window."""
-        return self._stream.count is None or place.at == "fill" or self._stream.count > place.seen
+        return self._counted is None or place.at == "fill" or self._counted > place.seen
 
     def _old(self, page: Mapping[str, Any]) -> list[Change]:
         return [_too_old(item) for item in _items(page)]
@@ -281,7 +293,7 @@ class Folder:
             if self._too_old(item):
                 changes.append(_too_old(item))
             elif one in new:
-                changes.append(message.upsert({**item, **kinds.get(one, {})}, attachments.get(one, ())))
+                changes.append(_readable({**item, **kinds.get(one, {})}, attachments.get(one, ())))
             else:
                 changes.append(message.membership(item))
         return changes
@@ -359,6 +371,16 @@ def download(graph: Graph, remote_id: str, part: str, limit: int) -> bytes:
         return graph.content("attachments/$value", path, limit)
     except Gone as error:
         raise BadItem("The attachment is no longer there.", remote_id=remote_id, code="gone") from error
+    except Unsupported as error:  # a link to a file in the cloud has no bytes in the mailbox
+        raise BadItem("This attachment has no content here.", remote_id=remote_id, code="no_content") from error
+
+
+def _readable(item: Mapping[str, Any], attachments: Sequence[Mapping[str, Any]]) -> Change:
+    """The whole message, or Failed where Graph's answer has a shape that cannot be read: it must not stop the rest."""
+    try:
+        return message.upsert(item, attachments)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        return Failed(str(item["id"]), f"This message cannot be read ({type(error).__name__}).")
 
 
 def _too_old(item: Mapping[str, Any]) -> Upsert:

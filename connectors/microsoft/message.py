@@ -94,7 +94,7 @@ def raw_message(item: Mapping[str, Any], attachments: Sequence[Mapping[str, Any]
     """The header block, the body and the attachments' metadata of one message."""
     lines = [f"{name}: {value}" for name, value in _headers(item)]
     return RawMessage(
-        header=("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape"),
+        header=("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace"),
         parts=(_body(item),),
         attachments=tuple(_attachment(one) for one in attachments[:MAX_ATTACHMENTS]),
     )

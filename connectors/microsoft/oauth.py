@@ -20,7 +20,7 @@ import msal
 from connectors.errors import NeedsPerson, OperatorFault, TryLater
 from connectors.microsoft.failures import Scope
 from connectors.microsoft.graph import Graph, query, segment
-from connectors.microsoft.identity import Identity, application, authority, judge, resource, talking
+from connectors.microsoft.identity import Identity, application, authority, granted, judge, resource, talking
 from connectors.protocol import Context
 
 PERMISSIONS = ("User.Read", "Mail.Read", "Calendars.Read")
@@ -150,9 +150,4 @@ def _granted(result: Mapping[str, Any], now: Callable[[], datetime]) -> Granted:
         raise judge(result)
     if not result.get("refresh_token"):
         raise NeedsPerson("Microsoft gave no lasting access: agree to offline access.", code="no_refresh_token")
-    held = {
-        "refresh_token": result["refresh_token"],
-        "access_token": result["access_token"],
-        "expires_at": int(now().timestamp()) + int(result.get("expires_in") or 0),
-    }
-    return Granted(json.dumps(held))
+    return Granted(json.dumps(granted(result, now())))

@@ -10,15 +10,19 @@ from __future__ import annotations
 import os
 import ssl
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import certifi
 import requests
 from requests.adapters import HTTPAdapter
 
+from connectors.errors import TryLater
+
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 90.0
 POOL = 4
+MAX_WAIT = 3600.0
+_Session = TypeVar("_Session", bound=requests.Session)
 
 
 class TimedSession(requests.Session):
@@ -30,6 +34,23 @@ class TimedSession(requests.Session):
             kwargs["timeout"] = (CONNECT_SECONDS, READ_SECONDS)
         kwargs["allow_redirects"] = False
         return super().request(*args, **kwargs)
+
+
+class SignInSession(TimedSession):
+    """For the sign-in service, through msal, which does not tell the status of what it returns: 429 and 5xx end the
+    attempt here, whatever their body says."""
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """As ``TimedSession.request``. Raises TryLater on 429 and 5xx."""
+        response = super().request(*args, **kwargs)
+        if response.status_code == 429 or response.status_code >= 500:
+            asked = response.headers.get("Retry-After", "")
+            raise TryLater(
+                "Microsoft's sign-in service is unavailable for the moment.",
+                retry_after=min(float(asked), MAX_WAIT) if asked.isdigit() else None,
+                code=f"identity_{response.status_code}",
+            )
+        return response
 
 
 @lru_cache(maxsize=8)
@@ -64,7 +85,15 @@ class _TrustingAdapter(HTTPAdapter):
 def session(ca_bundle: str | None) -> TimedSession:
     """A new session; ``ca_bundle`` is a PEM file to trust beside the system's, or None. Raises OSError when the file
     cannot be read."""
-    made = TimedSession()
+    return _trusting(TimedSession(), ca_bundle)
+
+
+def sign_in_session(ca_bundle: str | None) -> SignInSession:
+    """The same for the sign-in service."""
+    return _trusting(SignInSession(), ca_bundle)
+
+
+def _trusting(made: _Session, ca_bundle: str | None) -> _Session:
     if ca_bundle:
         made.trust_env = False
         made.mount("https://", _TrustingAdapter(ca_bundle))

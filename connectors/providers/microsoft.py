@@ -29,6 +29,7 @@ class MicrosoftMailbox:
         root = f"/users/{segment(address)}" if app_only else "/me"
         self._graph = Graph(context, self._identity, mailbox=address or "me", root=root)
         self._announced: set[tuple[str, str]] = set()
+        self._counts: dict[str, int | None] = {}
 
     def sign_in(self) -> None:
         """Have a valid access token. Raises NeedsPerson, OperatorFault, TryLater."""
@@ -37,7 +38,9 @@ class MicrosoftMailbox:
 
     def streams(self) -> Iterator[Stream]:
         """Mail folders, then calendars."""
-        return folders.streams(self._graph)
+        for stream in folders.streams(self._graph):
+            self._counts[stream.id] = stream.count
+            yield stream
 
     def changes(self, stream: Stream, since: Cursor | None, *, oldest: datetime | None = None) -> Iterator[Batch]:
         """See ``connectors.protocol.Connector.changes``."""
@@ -65,7 +68,7 @@ class MicrosoftMailbox:
         self._graph.close()
 
     def _folder(self, stream: Stream) -> mail.Folder:
-        return mail.Folder(self._graph, self._context, stream, self._announced)
+        return mail.Folder(self._graph, self._context, stream, self._announced, self._counts.get(stream.id))
 
     def _calendar(self, stream: Stream) -> Calendar:
         return Calendar(self._graph, self._context, stream)

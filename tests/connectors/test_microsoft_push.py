@@ -24,7 +24,9 @@ from tests.connectors.contract import mail
 from tests.connectors.microsoft_account import NOON, Account, Copy, accounts
 
 
-def test_a_subscription_asks_for_immutable_ids_and_names_where_lifecycle_notices_go(account: Account, hook: Hook) -> None:
+def test_a_subscription_asks_for_immutable_ids_and_says_where_lifecycle_notices_go(
+    account: Account, hook: Hook
+) -> None:
     made = _subscribe(account, hook)
     [held] = account.server.notices.held.values()
     assert held.body["_immutable"] is True
