@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from connectors.errors import ConnectorError, NeedsPerson, OperatorFault, StreamGone, TryLater
-from connectors.imap.wire import Closed, Refused
+from connectors.imap.answers import Closed, Refused
 
 HOUR = 3600.0
 MINUTES_5 = 300.0

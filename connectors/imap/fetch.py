@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from connectors.errors import TryLater
 from connectors.imap import failures
+from connectors.imap.answers import Closed, Refused
 from connectors.imap.items import Item
 from connectors.imap.session import NONE, Session
 from connectors.imap.structure import Leaf, Plan, plan
 from connectors.imap.uids import UidSet
-from connectors.imap.wire import Closed, Refused
 from connectors.types import Change, Failed, RawMessage, RawPart, Upsert
 
 WHOLE_LIMIT = 48 * 1024

@@ -17,9 +17,9 @@ from typing import Any
 from imapclient.imap_utf7 import decode as utf7_decode
 from imapclient.imap_utf7 import encode as utf7_encode
 
+from connectors.imap.answers import Answer, Refused
 from connectors.imap.items import words
 from connectors.imap.session import NONE, Session
-from connectors.imap.wire import Answer, Refused
 from connectors.types import Stream, StreamKind, StreamRole
 
 MAX_FOLDERS = 10_000

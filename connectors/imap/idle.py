@@ -11,8 +11,8 @@ import time
 
 from connectors.errors import ConnectorError
 from connectors.imap import failures
+from connectors.imap.answers import Closed, Refused
 from connectors.imap.session import Session
-from connectors.imap.wire import Closed, Refused
 from connectors.protocol import Context
 
 RENEW = 540.0

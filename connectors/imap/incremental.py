@@ -13,13 +13,14 @@ from dataclasses import replace
 
 from connectors.errors import CursorExpired
 from connectors.imap import digests, fetch
+from connectors.imap.answers import Refused
 from connectors.imap.cursor import BLOCK, Position, seconds_since
 from connectors.imap.fetch import Fetcher, Wanted
 from connectors.imap.items import Item
 from connectors.imap.listing import BATCH, named
 from connectors.imap.session import PER_CHANGE, Opened, Session
 from connectors.imap.uids import UidSet
-from connectors.imap.wire import ANSWER_BUDGET, Refused
+from connectors.imap.wire import ANSWER_BUDGET
 from connectors.types import Batch, Change, Removed, Upsert
 
 EMPTY_WAIT = 600.0

@@ -16,9 +16,10 @@ from datetime import datetime
 
 from connectors.errors import ConnectorError, NeedsPerson, TryLater
 from connectors.imap import failures
+from connectors.imap.answers import Answer, Closed, Refused, quoted
 from connectors.imap.cursor import seconds_since
 from connectors.imap.failures import Phase
-from connectors.imap.wire import Answer, Closed, Refused, Wire, quoted
+from connectors.imap.wire import Wire
 from connectors.protocol import Context
 
 PORTS = {"tls": 993, "starttls": 143, "none": 143}

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from connectors.errors import ConnectorError, StreamGone, TryLater
 from connectors.imap import failures, login
+from connectors.imap.answers import Answer, Closed, Refused, quoted
 from connectors.imap.cursor import Position
 from connectors.imap.failures import Phase
 from connectors.imap.items import Item
 from connectors.imap.uids import MAX_UID, UidSet
-from connectors.imap.wire import ANSWER_BUDGET, Answer, Closed, Refused, quoted
+from connectors.imap.wire import ANSWER_BUDGET
 from connectors.protocol import Context
 
 QRESYNC, CONDSTORE, NONE = "qresync", "condstore", "none"

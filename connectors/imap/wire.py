@@ -19,20 +19,20 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.tls import IMAP4_TLS
 
+from connectors.imap.answers import Answer, Closed, Refused
+from connectors.imap.bounded import LOGIN_BUDGET, Bounded
 from connectors.imap.items import Item, merge, read_item
 from connectors.protocol import Usage
 
 LINE_LIMIT = 16_000_000
 """A UID SEARCH without ESEARCH answers in one line: 16 MB are 1.4 million UIDs. The byte budget binds first."""
 LITERAL_LIMIT = 64_000_000
-LOGIN_BUDGET = 1_000_000
 ANSWER_BUDGET = 16_000_000
 MAX_UNTAGGED = 50_000
 """Responses kept of one command: short lines cost far more memory than their bytes."""
@@ -42,84 +42,20 @@ _KEPT = frozenset(
 )
 PATIENCE = 10
 """A command may take this many times the read timeout in all, however steadily the server drips."""
-SLOWEST = 4000.0
-"""Bytes per second: what comes faster than this extends a command's time."""
 _BUFFER = 1 << 16
 
 _LITERAL = re.compile(rb"\{(\d{1,15})\+?\}\r?\n\Z")
 _TAGGED = re.compile(rb"([A-Za-z0-9]+) (OK|NO|BAD)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
-_CODE = re.compile(r"\[([A-Za-z0-9-]+)(?: ([^\]]*))?\]")
 _CAPABILITY = re.compile(r"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
 _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
 _UNTAGGED = re.compile(rb"\* (?:(\d+) )?([A-Za-z0-9-]+)(?: (.*))?\Z", re.DOTALL)
 
 
-class Closed(Exception):
-    """The connection is gone or cannot be trusted any more: end of file, reset, time out, BYE, or an answer beyond all
-    bounds. ``reason`` is one of eof, timeout, bye, flood, garbage; the text is the server's last word, if any."""
-
-    def __init__(self, reason: str, text: str = "") -> None:
-        super().__init__(text or reason)
-        self.reason = reason
-        self.text = text
-
-
-class Refused(Exception):
-    """The server answered NO or BAD. ``code`` is the response code in upper case ("" for none), ``text`` what it
-    said."""
-
-    def __init__(self, status: str, text: str, command: str = "") -> None:
-        super().__init__(f"{status} {text}")
-        self.status = status
-        self.text = text
-        self.command = command
-        found = _CODE.search(text)
-        self.code = found.group(1).upper() if found else ""
-        self.argument = (found.group(2) or "") if found else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A command's tagged OK: its text, and the untagged responses before it as (number, name, rest, literals)."""
-
-    text: str
-    untagged: tuple[tuple[int, str, bytes, tuple[bytes, ...]], ...]
-
-    def named(self, name: str) -> list[bytes]:
-        """The untagged responses of that name, e.g. "SEARCH"; literals follow their line as imaplib gives them."""
-        return [rest for _number, kind, rest, _literals in self.untagged if kind == name]
-
-
-class _Bounded(io.RawIOBase):
-    """A socket as a raw stream with a deadline, a byte budget and a counter."""
-
-    def __init__(self, sock: socket.socket, usage: Usage) -> None:
-        self._sock = sock
-        self._usage = usage
-        self.budget = LOGIN_BUDGET
-        self.deadline = float("inf")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer with what is there. Raises Closed beyond the deadline or the budget."""
-        if self.budget <= 0:
-            raise Closed("flood")
-        if time.monotonic() > self.deadline:
-            raise Closed("timeout")
-        count = self._sock.recv_into(buffer)
-        self.budget -= count
-        self.deadline += count / SLOWEST
-        self._usage.bytes_in += count
-        return count
-
-
 class _Reading:
-    """Mixed into imaplib's classes: reads through ``_Bounded`` from the first byte."""
+    """Mixed into imaplib's classes: reads through ``Bounded`` from the first byte."""
 
     usage: Usage
-    raw: _Bounded
+    raw: Bounded
     sock: socket.socket
 
     def read(self, size: int) -> bytes:
@@ -133,7 +69,7 @@ class _Reading:
     def bound(self, timeout: float | None) -> None:
         """(Re-)wrap the socket: after connecting and again after STARTTLS."""
         self.sock.settimeout(timeout)
-        self.raw = _Bounded(self.sock, self.usage)
+        self.raw = Bounded(self.sock, self.usage)
         if timeout is not None:
             self.raw.deadline = time.monotonic() + timeout * PATIENCE
         reader = io.BufferedReader(self.raw, _BUFFER)
@@ -457,11 +393,3 @@ class Wire:
             self.items[found.uid] = found
         else:
             merge(held, found)
-
-
-def quoted(text: str | bytes) -> bytes:
-    """A quoted string. Raises ValueError for line breaks and NUL, which would end the command."""
-    raw = text.encode("utf-8") if isinstance(text, str) else text
-    if any(byte in raw for byte in (b"\r", b"\n", b"\0")):
-        raise ValueError("a line break where none may be")
-    return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'

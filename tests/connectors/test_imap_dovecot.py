@@ -15,9 +15,10 @@ import imapclient
 import pytest
 
 from connectors.errors import BadItem, ConnectorError, NeedsPerson, TryLater
+from connectors.imap.answers import Refused
 from connectors.imap.cursor import Position, decode
 from connectors.imap.uids import UidSet
-from connectors.imap.wire import Refused, Wire
+from connectors.imap.wire import Wire
 from connectors.protocol import Connector, Counts, Downloads, Fetches, Usage, Watches
 from connectors.providers.imap import PROVIDER
 from connectors.types import RawMessage, Stream, StreamRole, Upsert
