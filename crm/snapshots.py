@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Date, Float, Numeric, inspect
 
-from crm.models.base import UtcDateTime
+from crm.models.declarative import UtcDateTime
 
 
 def columns(row: Any, without: Iterable[str] = ()) -> dict[str, Any]:

@@ -21,8 +21,8 @@ def main() -> None:
         command.revision(config, message="initial", rev_id="0001", autogenerate=True)
     path = next(VERSIONS.glob("0001_*.py"))
     text = path.read_text()
-    text = text.replace("import crm.models.base\n", "")
-    text = text.replace("from alembic import op\n", "from alembic import op\nfrom sqlalchemy import Text\nfrom sqlalchemy.dialects import postgresql\n\nimport crm.models.base\nfrom crm.search_index import POSTGRES, SQLITE\n", 1)
+    text = text.replace("import crm.models.declarative\n", "")
+    text = text.replace("from alembic import op\n", "from alembic import op\nfrom sqlalchemy import Text\nfrom sqlalchemy.dialects import postgresql\n\nimport crm.models.declarative\nfrom crm.search_index import POSTGRES, SQLITE\n", 1)
     tail = "\n    dialect = op.get_bind().dialect.name\n    for statement in SQLITE if dialect == \"sqlite\" else POSTGRES:\n        op.execute(statement)\n"
     text = text.replace("    # ### end Alembic commands ###\n", tail, 1)
     head = '    op.execute("DROP TABLE communication_fts")\n'

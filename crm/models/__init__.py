@@ -1,7 +1,7 @@
 """All tables, importable from one place. Split by noun; importing this is what makes ``Base.metadata`` complete."""
 
 from crm.models.accounts import Account, AccountAlias, Ledger, Stream
-from crm.models.base import Base
+from crm.models.declarative import Base
 from crm.models.deals import CurrencyRate, Deal, DealContact, DealStageChange, Pipeline, Stage, Task
 from crm.models.decisions import AccessRequest, Decision, Grant, ImportBatch, Marker, ReviewState, Ruling
 from crm.models.log import (

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.models.base import Base, PrimaryId
+from crm.models.declarative import Base, PrimaryId
 
 
 class Decision(Base):

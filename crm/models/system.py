@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm.models.base import Base, JsonColumn, PrimaryId
+from crm.models.declarative import Base, JsonColumn, PrimaryId
 
 
 class Setting(Base):
