@@ -17,6 +17,7 @@ from connectors.google import events
 from connectors.google.calls import Calls
 from connectors.types import (
     Batch,
+    CalendarEvent,
     Change,
     Cursor,
     Failed,
@@ -44,7 +45,7 @@ class Calendars:
         self.context = calls.context
         self.service = service
         self.events = service.events()
-        self._uids: dict[str, str] = {}
+        self._masters: dict[str, dict[str, Any]] = {}
         self._zone = "UTC"
 
     def streams(self) -> Iterator[Stream]:
@@ -125,12 +126,10 @@ class Calendars:
             raise
 
     def _learn(self, items: Sequence[dict[str, Any]]) -> None:
-        """Remember the UIDs of masters: a cancelled exception comes without one."""
+        """Remember what masters say of their series: a cancelled exception comes without any of it."""
         for item in items:
-            if item.get("iCalUID") and not item.get("recurringEventId"):
-                self._uids[str(item["id"])] = str(item["iCalUID"])
-            elif item.get("iCalUID"):
-                self._uids[str(item["recurringEventId"])] = str(item["iCalUID"])
+            if item.get("iCalUID") and item.get("recurrence"):
+                self._masters[str(item["id"])] = {k: item[k] for k in events.INHERITED if k in item}
 
     def _change(self, stream: Stream, item: dict[str, Any], oldest: datetime | None, fresh: bool) -> Change | None:
         """One event resource as a change; None for one that is cancelled and was never ours (``fresh``)."""
@@ -141,8 +140,7 @@ class Calendars:
                 return None
             if not _still_tells(item):
                 return Removed(remote_id, "cancelled")
-        uid = self._uid(stream.id, item)
-        found = events.event(item, uid=uid, zone=self._zone) if uid else None
+        found = self._event(stream.id, item)
         if found is None:
             return Removed(remote_id, "cancelled") if cancelled else Failed(remote_id, "The event has no start.")
         if oldest is not None and _over(item, found, oldest):
@@ -152,19 +150,24 @@ class Calendars:
             thread_id=str(item.get("recurringEventId") or ""), received_at=events.moment(item.get("created")),
         )  # fmt: skip
 
-    def _uid(self, calendar: str, item: dict[str, Any]) -> str:
-        """The event's UID; for an exception without one its master's, asked for once; "" when that is gone."""
-        given = str(item.get("iCalUID") or "")
-        master = str(item.get("recurringEventId") or "")
-        if given or not master:
-            return given or str(item["id"])
-        if master not in self._uids:
-            request = self.events.get(calendarId=calendar, eventId=master)
+    def _event(self, calendar: str, item: dict[str, Any]) -> CalendarEvent | None:
+        """The event in a resource; None for one without a start, and for an instance of a series that is gone."""
+        master_id = str(item.get("recurringEventId") or "")
+        if item.get("iCalUID") or not master_id:
+            return events.event(item, zone=self._zone)
+        master = self._master(calendar, master_id)
+        return events.bare_instance(item, master, self._zone) if master.get("iCalUID") else None
+
+    def _master(self, calendar: str, master_id: str) -> dict[str, Any]:
+        """A series' master, asked for once where no page showed it; empty when it is gone."""
+        if master_id not in self._masters:
+            request = self.events.get(calendarId=calendar, eventId=master_id)
             try:
-                self._uids[master] = str(self.calls.calendar("events.get", request).get("iCalUID") or "")
+                found = self.calls.calendar("events.get", request)
             except (StreamGone, BadItem, CursorExpired):
-                self._uids[master] = ""
-        return self._uids[master]
+                found = {}
+            self._masters[master_id] = {k: found[k] for k in events.INHERITED if k in found}
+        return self._masters[master_id]
 
     def ids(self, stream: Stream) -> Iterator[Collection[str]]:
         """Every id of the calendar that owes a ledger row."""

@@ -8,6 +8,7 @@ shifted by a zone. Special types (out of office, birthdays ...) keep their ``eve
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,9 +22,8 @@ MAX_TEXT = 200_000
 RESPONSES = {"needsaction": "needs-action"}
 
 
-def event(found: dict[str, Any], *, uid: str = "", zone: str = "UTC") -> CalendarEvent | None:
-    """The event, or None when it has no start. ``uid`` serves an exception that came without one; ``zone`` is the
-    calendar's, for times that carry none."""
+def event(found: dict[str, Any], *, zone: str = "UTC") -> CalendarEvent | None:
+    """The event, or None when it has no start. ``zone`` is the calendar's, for times that carry none."""
     original = instant(found.get("originalStartTime"), zone)
     start = instant(found.get("start"), zone) or original
     if start is None:
@@ -31,7 +31,7 @@ def event(found: dict[str, Any], *, uid: str = "", zone: str = "UTC") -> Calenda
     end = instant(found.get("end"), zone)
     instance = bool(found.get("recurringEventId"))
     return CalendarEvent(
-        uid=str(found.get("iCalUID") or uid or found.get("id") or ""),
+        uid=str(found.get("iCalUID") or found.get("id") or ""),
         start=start,
         end=end if end is not None and type(end) is type(start) else start,
         zone=zone_name(found.get("start"), zone),
@@ -51,6 +51,32 @@ def event(found: dict[str, Any], *, uid: str = "", zone: str = "UTC") -> Calenda
         kind=str(found.get("eventType") or "default"),
         url=str(found.get("htmlLink") or found.get("hangoutLink") or ""),
     )
+
+
+INHERITED = ("iCalUID", "summary", "location", "organizer", "attendees", "attendeesOmitted", "visibility", "eventType",
+             "transparency", "start", "end")  # fmt: skip
+"""What a cancelled instance, which comes bare, takes from its series."""
+
+
+def bare_instance(found: dict[str, Any], master: dict[str, Any], zone: str) -> CalendarEvent | None:
+    """A cancelled instance that came with its id and original start only, told by its series: who was to come, to what,
+    and for how long. None when it has no original start."""
+    start, began, ended = (
+        instant(v, zone) for v in (found.get("originalStartTime"), master.get("start"), master.get("end"))
+    )
+    told = {
+        **{name: master[name] for name in INHERITED if name in master},
+        **found,
+        "start": found.get("originalStartTime"),
+    }
+    event_ = event(told, zone=zone)
+    if event_ is None or start is None:
+        return None
+    if isinstance(start, datetime) and isinstance(began, datetime) and isinstance(ended, datetime):
+        return replace(event_, end=start + (ended - began))
+    if type(start) is type(began) is type(ended) is date:
+        return replace(event_, end=start + (ended - began))
+    return replace(event_, end=start)
 
 
 def instant(value: Any, zone: str) -> datetime | date | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -211,6 +211,7 @@ def test_a_cancelled_instance_takes_its_uid_from_the_master_of_the_same_page(rig
     assert {event.uid for event in events} == {"series@acme.example"}
     [gone] = [event for event in events if event.status == "cancelled"]
     assert gone.recurrence_id == datetime(2026, 6, 17, 8, 0, tzinfo=UTC)
+    assert (gone.summary, len(gone.attendees), gone.end - gone.start) == ("Kick-off", 3, timedelta(hours=1))
     assert rig.world.counts["events.get"] == 0
 
 
@@ -229,6 +230,14 @@ def test_a_cancelled_instance_of_a_master_that_is_gone_is_gone(rig: Rig) -> None
     gone = primary(rig).cancel_instance("nosuchmaster", {"date": "2026-06-17"})
     held = drain(rig.open(), calendar_stream(rig))
     assert held.content == {} and held.removed == [gone]
+
+
+def test_a_cancelled_day_of_an_all_day_series_keeps_its_date_and_length(rig: Rig) -> None:
+    when = {"start": {"date": "2026-06-10"}, "end": {"date": "2026-06-12"}, "recurrence": ["RRULE:FREQ=WEEKLY"]}
+    master = primary(rig).put(meeting(**when))
+    gone = primary(rig).cancel_instance(master["id"], {"date": "2026-06-17"})
+    event = drain(rig.open(), calendar_stream(rig)).content[gone].events[0]
+    assert (event.recurrence_id, event.start, event.end) == (date(2026, 6, 17), date(2026, 6, 17), date(2026, 6, 19))
 
 
 def test_a_moved_instance_names_the_instance_it_replaces(rig: Rig) -> None:
