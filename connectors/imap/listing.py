@@ -7,6 +7,7 @@ each mail's own date decides).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -86,10 +87,17 @@ def _recent(session: Session, oldest: datetime | None, left: UidSet, exists: int
 def _changes(
     session: Session, wanted: Wanted, left: UidSet, recent: UidSet, first: int
 ) -> Iterator[tuple[list[int], list[Change]]]:
-    """Batches over all UIDs, of which only the recent ones are fetched."""
-    lists = list(_cut(left, first))
-    fetched = Fetcher(session, wanted).run([uid for uid in uids if uid in recent] for uids in lists)
-    for uids, (_asked, changes) in zip(lists, fetched, strict=True):
+    """Batches over all UIDs, of which only the recent ones are fetched. Cut as the fetcher asks for them, so that memory
+    does not grow with the folder."""
+    ahead: deque[list[int]] = deque()
+
+    def asked() -> Iterator[list[int]]:
+        for uids in _cut(left, first):
+            ahead.append(uids)
+            yield [uid for uid in uids if uid in recent]
+
+    for _fetched, changes in Fetcher(session, wanted).run(asked()):
+        uids = ahead.popleft()
         old: list[Change] = [Upsert(f"{wanted.prefix}{uid}", skip="too_old") for uid in uids if uid not in recent]
         yield uids, [*changes, *old]
 

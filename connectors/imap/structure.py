@@ -18,7 +18,9 @@ from connectors.types import Attachment
 MAX_LEAVES = 2500
 MAX_DEPTH = 60
 MAX_ATTACHMENTS = 500
+MAX_TEXTS = 8
 MAX_CALENDARS = 4
+_TEXT = ("text/plain", "text/html")
 MAX_FORWARDED = 3
 _CALENDAR_NAMES = (".ics", ".ical", ".vcs")
 _EXTENDED = re.compile(r"([A-Za-z0-9_.-]*)'[^']*'(.*)", re.DOTALL)
@@ -26,7 +28,8 @@ _EXTENDED = re.compile(r"([A-Za-z0-9_.-]*)'[^']*'(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One part that holds no others (a nested message counts as one). ``size`` is in encoded bytes."""
+    """One part that holds no others (a nested message counts as one). ``size`` is in encoded bytes. ``choice``
+    is the part number of the multipart/alternative it is one rendering in ("" for none, "0" for the topmost)."""
 
     part: str
     type: str
@@ -36,6 +39,7 @@ class Leaf:
     disposition: str = ""
     name: str = ""
     content_id: str = ""
+    choice: str = ""
 
     @property
     def is_attachment(self) -> bool:
@@ -61,18 +65,21 @@ class Plan:
 
 
 def plan(structure: Any) -> Plan:
-    """Choose the parts: the first text/plain that is not an attachment (else the first text/html), calendars, and the
-    headers of nested messages; everything else is an attachment. Raises ValueError for a structure that makes no
-    sense."""
+    """Choose the parts: every text that is shown, of alternative renderings the plain one (else the HTML), calendars,
+    and the headers of nested messages; everything else is an attachment. Raises ValueError for a structure that makes
+    no sense."""
     leaves = list(_leaves(structure, "", 0))
-    shown = [leaf for leaf in leaves if not leaf.is_attachment]
-    text = next((leaf for leaf in shown if leaf.type == "text/plain"), None)
-    text = text or next((leaf for leaf in shown if leaf.type == "text/html"), None)
+    texts = _texts([leaf for leaf in leaves if leaf.type in _TEXT and not leaf.is_attachment])
     calendars = [leaf for leaf in leaves if _is_calendar(leaf)][:MAX_CALENDARS]
-    bodies = ([text] if text else []) + calendars
+    bodies = [*texts, *calendars]
     forwarded = [leaf for leaf in leaves if leaf.type == "message/rfc822"][:MAX_FORWARDED]
     rest = [leaf for leaf in leaves if leaf not in bodies and not _is_alternative(leaf)]
     return Plan(tuple(bodies), tuple(forwarded), tuple(_attachment(leaf) for leaf in rest[:MAX_ATTACHMENTS]))
+
+
+def _texts(shown: list[Leaf]) -> list[Leaf]:
+    plain = {leaf.choice for leaf in shown if leaf.choice and leaf.type == "text/plain"}
+    return [leaf for leaf in shown if leaf.type == "text/plain" or leaf.choice not in plain][:MAX_TEXTS]
 
 
 def _is_calendar(leaf: Leaf) -> bool:
@@ -81,27 +88,29 @@ def _is_calendar(leaf: Leaf) -> bool:
 
 def _is_alternative(leaf: Leaf) -> bool:
     """The other rendering of the text is not an attachment."""
-    return leaf.type in ("text/plain", "text/html") and not leaf.is_attachment and not leaf.name
+    return leaf.type in _TEXT and not leaf.is_attachment and not leaf.name
 
 
-def _leaves(node: Any, prefix: str, depth: int) -> Iterator[Leaf]:
+def _leaves(node: Any, prefix: str, depth: int, choice: str = "") -> Iterator[Leaf]:
     if depth > MAX_DEPTH:
         raise ValueError("structure too deep")
     if not isinstance(node, tuple) or not node:
         raise ValueError("unreadable structure")
     if isinstance(node[0], list):
         found = 0
+        if len(node) > 1 and _text(node[1]).lower() == "alternative":
+            choice = prefix or "0"
         for number, child in enumerate(node[0], 1):
-            for leaf in _leaves(child, f"{prefix}.{number}" if prefix else str(number), depth + 1):
+            for leaf in _leaves(child, f"{prefix}.{number}" if prefix else str(number), depth + 1, choice):
                 found += 1
                 if found > MAX_LEAVES:
                     return
                 yield leaf
         return
-    yield _leaf(node, prefix or "1")
+    yield _leaf(node, prefix or "1", choice)
 
 
-def _leaf(node: tuple[Any, ...], part: str) -> Leaf:
+def _leaf(node: tuple[Any, ...], part: str, choice: str) -> Leaf:
     if len(node) < 7:
         raise ValueError("unreadable structure")
     kind = f"{_text(node[0])}/{_text(node[1])}".lower()
@@ -110,7 +119,7 @@ def _leaf(node: tuple[Any, ...], part: str) -> Leaf:
     name = _name(of_disposition, "filename") or _name(parameters, "name")
     size = node[6] if isinstance(node[6], int) else 0
     content_id = _text(node[3]).strip("<>")
-    return Leaf(part, kind, parameters, _text(node[5]).lower(), size, disposition, name, content_id)
+    return Leaf(part, kind, parameters, _text(node[5]).lower(), size, disposition, name, content_id, choice)
 
 
 def _disposition(node: tuple[Any, ...]) -> tuple[str, dict[str, str]]:

@@ -93,6 +93,13 @@ class TestStructures:
         found = plan(structure(b'("text" "html" ("charset" "latin-1") NIL NIL "7bit" 99 2 NIL NIL NIL)'))
         assert [(leaf.part, leaf.type) for leaf in found.bodies] == [("1", "text/html")] and found.attachments == ()
 
+    def test_text_after_an_attachment_is_not_lost(self) -> None:
+        plain, html = (b'("text" "%s" NIL NIL NIL "7bit" 9 1 NIL NIL NIL)' % kind for kind in (b"plain", b"html"))
+        image = b'("image" "png" NIL NIL NIL "base64" 9 NIL ("inline" NIL) NIL)'
+        found = plan(structure(b"((" + plain + html + b' "alternative")' + image + plain + html + b' "mixed")'))
+        assert [leaf.part for leaf in found.bodies] == ["1.1", "3", "4"]
+        assert [attachment.part for attachment in found.attachments] == ["2"]
+
     def test_a_text_file_that_is_attached_is_no_body(self) -> None:
         found = plan(
             structure(
