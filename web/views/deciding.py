@@ -69,7 +69,7 @@ def undo() -> Page:
     ids = [int(part) for part in request.args.get("ids", "").split("-") if part.isdecimal()]
     try:
         with door.transaction() as session:
-            says = [decisions.undo(session, door.viewer(), i, now=door.now()).says for i in sorted(ids, reverse=True)]
+            says = [decisions.undo(session, door.viewer(), i, vault=door.service().vault, now=door.now()).says for i in sorted(ids, reverse=True)]
     except CrmError as error:
         notes.warn(str(error))
     else:
