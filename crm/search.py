@@ -9,11 +9,12 @@ tokenizer cuts
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from unicodedata import combining, normalize
 
 import regex
-from sqlalchemy import ColumnElement, and_, column, func, or_, select, table, text
+from sqlalchemy import ColumnElement, and_, column, func, literal_column, or_, select, table, text
 from sqlalchemy.orm import Session
 
 from crm.models import Communication
@@ -22,6 +23,7 @@ from crm.privacy import Viewer, content_visible, subject_visible, visible
 WORDS_MAX = 12
 TEXT_MAX = 100_000
 WORD_MAX = 100
+RARE = 2_000
 _WORD = regex.compile(r"[\p{L}\p{N}\p{M}\p{Co}]+")
 _FTS = table("communication_fts", column("rowid"), column("communication_fts"), column("head"), column("body"))
 
@@ -80,13 +82,18 @@ def matches(session: Session, viewer: Viewer, query: str) -> ColumnElement[bool]
     in the query.
 
     People are searched where the item exists for the viewer, the subject where they may read it, the text where they
-    may read all."""
+    may read all.
+    Rare words are looked up first; for common ones the newest items are walked, so that a page never judges every
+    match."""
     words = words_of(query)
     if not words:
         return None
-    if _is_sqlite(session):
-        return _sqlite(viewer, words)
-    return _postgres(viewer, words)
+    parts = _sqlite(words) if _is_sqlite(session) else _postgres(words)
+    rare = len(session.scalars(select(_FTS.c.rowid).where(parts.anywhere).limit(RARE + 1)).all()) <= RARE
+    key: ColumnElement[Any] = Communication.id.expression if rare else Communication.id + literal_column("0")
+    rows = select(_FTS.c.rowid)
+    people, head, anywhere = (key.in_(rows.where(p)) for p in (parts.people, parts.head, parts.anywhere))
+    return and_(anywhere, or_(people, and_(head, subject_visible(viewer)), content_visible(viewer)))
 
 
 def words_of(query: str) -> list[str]:
@@ -100,43 +107,38 @@ def _cut(value: str) -> str:
 
 
 def _tokenizable(value: str) -> str:
-    """SQLite's tokenizer cuts words and folds accents itself; only compatibility forms (full width, ligatures) and NUL
+    """SQLite's tokenizer cuts words and folds accents itself; only compatibility forms (full width, ligatures) and
+    NUL
     are ours to settle."""
     return value.replace("\0", " ") if value.isascii() else normalize("NFKC", value.replace("\0", " "))
 
 
-def _sqlite(viewer: Viewer, words: list[str]) -> ColumnElement[bool]:
-    terms = " AND ".join(f'"{w}"' for w in words[:-1]) + (" AND " if len(words) > 1 else "") + f'"{words[-1]}"*'
-    return or_(
-        _in_fts(f"people : ({terms})"),
-        and_(_in_fts(f"{{subject people}} : ({terms})"), subject_visible(viewer)),
-        and_(_in_fts(terms), content_visible(viewer)),
-    )
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Conditions on the index: the words are among the people; in subject or people; anywhere."""
+
+    people: ColumnElement[bool]
+    head: ColumnElement[bool]
+    anywhere: ColumnElement[bool]
 
 
-def _in_fts(expression: str) -> ColumnElement[bool]:
-    return Communication.id.in_(select(_FTS.c.rowid).where(_FTS.c.communication_fts.op("MATCH")(expression)))
+def _sqlite(words: list[str]) -> _Parts:
+    terms = " AND ".join([*(f'"{w}"' for w in words[:-1]), f'"{words[-1]}"*'])
+    match = _FTS.c.communication_fts.op("MATCH")
+    return _Parts(match(f"people : ({terms})"), match(f"{{subject people}} : ({terms})"), match(terms))
 
 
-def _postgres(viewer: Viewer, words: list[str]) -> ColumnElement[bool]:
+def _postgres(words: list[str]) -> _Parts:
     """Weight A is the subject, B the people; the text is a vector of its own."""
     plain = [f"'{w}'" for w in words[:-1]] + [f"'{words[-1]}':*"]
     people = [f"'{w}':B" for w in words[:-1]] + [f"'{words[-1]}':*B"]
     head, body = _FTS.c.head, _FTS.c.body
     anywhere = and_(*(or_(_holds(head, word), _holds(body, word)) for word in plain))  # each word by its own index
-    return or_(
-        _rows(_holds(head, " & ".join(people))),
-        and_(_rows(_holds(head, " & ".join(plain))), subject_visible(viewer)),
-        and_(_rows(anywhere), content_visible(viewer)),
-    )
+    return _Parts(_holds(head, " & ".join(people)), _holds(head, " & ".join(plain)), anywhere)
 
 
 def _holds(vector: ColumnElement[Any], terms: str) -> ColumnElement[bool]:
     return vector.op("@@")(func.to_tsquery("simple", terms))
-
-
-def _rows(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return Communication.id.in_(select(_FTS.c.rowid).where(condition))
 
 
 def _plain(value: str) -> str:
