@@ -11,64 +11,26 @@ Source: Graph "event: delta", "Get incremental changes to events in a calendar v
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from connectors.errors import ConnectorError, CursorExpired, StreamGone
-from connectors.microsoft import batches, event
+from connectors.microsoft import batches, event, windows
+from connectors.microsoft.calendar_cursor import Place
 from connectors.microsoft.failures import Gone, Scope, Unsupported
 from connectors.microsoft.graph import Graph, query, segment
+from connectors.microsoft.pages import batches_of, chunks_of, items_of
 from connectors.protocol import Context, nothing_known
 from connectors.types import Batch, Change, Failed, RemoteEvents, Removed, Stream, Upsert
 
 PAGE = 200
 IDS_PAGE = 1000
-BATCH = 250
-MAX_SPAN = timedelta(days=1825)
 MAX_MASTERS = 2_000
 MAX_MEMBERS = 20_000
 MAX_PAGES = 500
-WINDOWS = "microsoft_windows"
 PREFER = (f"odata.maxpagesize={PAGE}", 'outlook.timezone="UTC"', 'outlook.body-content-type="text"')
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The decoded cursor. ``at`` is "list", "rebase" (the new window), "last" (the old link, after the new window) or
-    "sync"; ``link`` the next request, "" to build it; ``start`` and ``end`` the window; ``delta`` the link that waits
-    while "rebase" or "last" run; ``month`` the month the window belongs to; ``series`` instance ids by master."""
-
-    at: str
-    start: str
-    end: str
-    month: str
-    link: str = ""
-    delta: str = ""
-    series: dict[str, list[str]] = field(default_factory=dict)
-
-    def dump(self) -> str:
-        """The cursor text; the series are packed, for their ids are long and alike."""
-        packed = base64.b85encode(zlib.compress(json.dumps(self.series).encode(), 6)).decode()
-        plain = {name: getattr(self, name) for name in ("at", "start", "end", "month", "link", "delta")}
-        return json.dumps({**plain, "series": packed})
-
-    @classmethod
-    def load(cls, cursor: str) -> Place:
-        """The place a cursor names. Raises CursorExpired for one that is not ours."""
-        try:
-            data = json.loads(cursor)
-            data["series"] = json.loads(zlib.decompress(base64.b85decode(data["series"])))
-            place = cls(**data)
-        except (ValueError, TypeError, KeyError, zlib.error) as error:
-            raise CursorExpired("The saved place in this calendar cannot be read; it is listed again.") from error
-        if place.at not in ("list", "rebase", "last", "sync"):
-            raise CursorExpired("The saved place in this calendar cannot be read; it is listed again.")
-        return place
 
 
 class Calendar:
@@ -82,7 +44,7 @@ class Calendar:
         self._masters: dict[str, Mapping[str, Any] | None] = {}
         self._swept: set[str] = set()
         self._series: dict[str, list[str]] = {}
-        self._span = self._remembered() or self._window(None)
+        self._span = windows.covered(context, stream.id) or windows.span(context, None)
 
     def changes(self, since: str | None, oldest: datetime | None) -> Iterator[Batch]:
         """Batches from ``since`` (None: a first listing) until level."""
@@ -92,74 +54,42 @@ class Calendar:
         while True:
             page = self._page(place)
             following = self._following(place, page)
-            changes = self._judged(_items(page), sweeping=place.at in ("last", "sync"))
+            changes = self._judged(items_of(page), sweeping=place.at in ("last", "sync"))
             following = replace(following, series=self._kept())
             yield from self._batched(changes, place, following)
             if following.at == "sync" and not page.get("@odata.nextLink"):
-                self._remember(following)
+                windows.remember(self._context, self._stream.id, (following.start, following.end))
                 return
             place = following
 
     def ids(self) -> Iterator[Collection[str]]:
         """Every id of the window, instances not masters, in chunks of at most ``BATCH``."""
-        start, end = self._remembered() or self._window(None)
+        start, end = self._span
         link = f"/calendars/{segment(self._stream.id)}/calendarView" + query(
             startDateTime=start, endDateTime=end, select="id,type", top=IDS_PAGE
         )
         for _ in range(MAX_PAGES):
             page = self._graph.get("calendarView ids", link, scope=Scope.STREAM, prefer=PREFER[1:2])
-            listed = [str(one["id"]) for one in _items(page) if not event.is_master(one)]
-            for at in range(0, len(listed), BATCH):
-                yield listed[at : at + BATCH]
+            listed = [str(one["id"]) for one in items_of(page) if not event.is_master(one)]
+            yield from chunks_of(listed)
             link = str(page.get("@odata.nextLink") or "")
             if not link:
                 return
 
     def fetch(self, remote_ids: Collection[str]) -> Iterator[Batch]:
         """The events by id; one that is gone comes as Removed."""
-        wanted = sorted(set(remote_ids))
-        for at in range(0, len(wanted), batches.SIZE):
-            yield Batch(tuple(self._asked(wanted[at : at + batches.SIZE], sure=True)))
-
-    # the window ------------------------------------------------------------------------------------------------
+        for chunk in chunks_of(sorted(set(remote_ids)), batches.SIZE):
+            yield Batch(tuple(self._asked(chunk, sure=True)))
 
     def _begin(self, since: str | None, oldest: datetime | None) -> Place:
-        month = self._context.now().strftime("%Y-%m")
+        month = windows.month(self._context)
         if since is None:
-            start, end = self._window(oldest)
-            floor = self._remembered()
-            if floor:  # a listing again: what was in an earlier window must not look deleted
-                start = max(min(start, floor[0]), _text(_moment(end) - MAX_SPAN))
-            return Place("list", start, end, month)
+            return Place("list", *windows.for_listing(self._context, self._stream.id, oldest), month)
         place = Place.load(since)
         if place.at == "sync" and place.month != month:
-            start, end = self._window(oldest)
-            return Place("rebase", start, end, month, delta=place.link, series=place.series)
+            span = windows.span(self._context, oldest)
+            return Place("rebase", *span, month, delta=place.link, series=place.series)
         return place
-
-    def _window(self, oldest: datetime | None) -> tuple[str, str]:
-        now = self._context.now().astimezone(UTC)
-        first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        following = (first + timedelta(days=32)).replace(day=1)
-        end = following.replace(year=following.year + 1)
-        start = first.replace(year=first.year - 1)
-        if oldest is not None:
-            start = min(oldest.astimezone(UTC).replace(microsecond=0), now)
-        return _text(max(start, end - MAX_SPAN)), _text(end)
-
-    def _remembered(self) -> tuple[str, str] | None:
-        held = self._context.memory.get(WINDOWS)
-        found = held.get(self._stream.id) if isinstance(held, dict) else None
-        return (str(found[0]), str(found[1])) if isinstance(found, (list, tuple)) and len(found) == 2 else None
-
-    def _remember(self, place: Place) -> None:
-        """Keep what was covered so far: the earliest start of all windows, and the last end."""
-        before = self._remembered()
-        covered = (min(place.start, before[0]) if before else place.start, place.end)
-        if covered != before:
-            held = self._context.memory.get(WINDOWS)
-            table = dict(held) if isinstance(held, dict) else {}
-            self._context.remember(WINDOWS, {**table, self._stream.id: list(covered)})
 
     # pages -----------------------------------------------------------------------------------------------------
 
@@ -199,7 +129,7 @@ class Calendar:
 
     def _batched(self, changes: Sequence[Change], place: Place, following: Place) -> Iterator[Batch]:
         listing = place.at == "list"
-        chunks = [tuple(changes[at : at + BATCH]) for at in range(0, len(changes), BATCH)] or [()]
+        chunks = batches_of(changes)
         for chunk in chunks[:-1]:
             yield Batch(chunk, listing=listing)
         yield Batch(chunks[-1], following.dump(), listing=listing, final=listing and following.at == "sync")
@@ -270,7 +200,7 @@ class Calendar:
                 page = self._graph.get("events instances", link, prefer=PREFER)
             except Gone:
                 return None
-            found += [one for one in _items(page) if not event.is_master(one)]
+            found += [one for one in items_of(page) if not event.is_master(one)]
             link = str(page.get("@odata.nextLink") or "")
             if not link:
                 break
@@ -344,16 +274,3 @@ class Calendar:
         for members in self._series.values():
             if instance in members:
                 members.remove(instance)
-
-
-def _items(page: Mapping[str, Any]) -> list[dict[str, Any]]:
-    held = page.get("value")
-    return [one for one in (held if isinstance(held, list) else []) if isinstance(one, dict) and one.get("id")]
-
-
-def _text(value: datetime) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -13,6 +13,7 @@ from connectors.microsoft import folders, mail
 from connectors.microsoft.calendar import Calendar
 from connectors.microsoft.graph import Graph, segment
 from connectors.microsoft.identity import Identity
+from connectors.microsoft.moves import Moves
 from connectors.protocol import Connector, Context
 from connectors.types import Batch, Cursor, Stream, StreamKind
 
@@ -28,7 +29,7 @@ class MicrosoftMailbox:
         self._identity = Identity(context, app_only=app_only)
         root = f"/users/{segment(address)}" if app_only else "/me"
         self._graph = Graph(context, self._identity, mailbox=address or "me", root=root)
-        self._announced: set[tuple[str, str]] = set()
+        self._moves = Moves(context)
         self._counts: dict[str, int | None] = {}
 
     def sign_in(self) -> None:
@@ -68,7 +69,7 @@ class MicrosoftMailbox:
         self._graph.close()
 
     def _folder(self, stream: Stream) -> mail.Folder:
-        return mail.Folder(self._graph, self._context, stream, self._announced, self._counts.get(stream.id))
+        return mail.Folder(self._graph, self._context, stream, self._moves, self._counts.get(stream.id))
 
     def _calendar(self, stream: Stream) -> Calendar:
         return Calendar(self._graph, self._context, stream)

@@ -150,18 +150,17 @@ class Copy:
     def recover(self, stop_after: int | None = None) -> None:
         """One pass as a worker does it: at most ``stop_after`` batches are applied, then it dies; an expired cursor
         means a listing from scratch; what is to be tried later is left for the next pass."""
-        connector = self.account.open()
         try:
+            connector = self.account.open()
             for number, batch in enumerate(connector.changes(self.stream, self.cursor)):
                 if number == stop_after:
-                    return
+                    break
                 self.apply(batch)
+            connector.close()
         except CursorExpired:
             self.cursor, self.listed = None, set()
         except TryLater as error:
             self.account.clock.time += timedelta(seconds=(error.retry_after or 1) + 1)
-        finally:
-            connector.close()
 
     def _take(self, change: Upsert) -> None:
         self.held[change.remote_id] = change

@@ -9,9 +9,12 @@ import pytest
 
 from connectors.errors import BadItem, CursorExpired
 from connectors.microsoft import mail as product
+from connectors.microsoft.mail_items import Reader
+from connectors.microsoft.moves import Moves
 from connectors.types import Removed, StreamRole, Upsert
 from tests.connectors.contract import NOON, mail, name
 from tests.connectors.microsoft_account import Account, Copy, accounts
+from tests.emulators.microsoft.answers import Fault, Reply
 
 PERSON = {"emailAddress": {"name": "Doe, Jane \"JD\"", "address": "jane@acme.example"}}
 
@@ -183,6 +186,16 @@ def test_flags_that_change_come_without_content_even_when_only_they_are_named(ac
         assert copy.held[one.id].flags == ({"\\Seen"} if partial else set())
 
 
+def test_an_item_that_names_one_changed_property_only_does_not_lose_the_others(account: Account) -> None:
+    one = account.box.add("inbox", {"flag": {"flagStatus": "flagged"}, "categories": ["Red"]})
+    copy = Copy(account, account.folder()).sync()
+    account.server.manners.partial_updates = True
+    account.box.update(one.id, isRead=True)
+    account.server.faults.add(Fault("messages/delta", _only_read(account, one.id)))
+    copy.sync()
+    assert copy.held[one.id].flags == {"\\Seen", "\\Flagged"} and copy.held[one.id].labels == ("Red",)
+
+
 def test_a_partial_item_we_never_had_is_fetched_whole(account: Account) -> None:
     one = account.box.deliver("inbox", mail(1))
     copy = Copy(account, account.folder()).sync()
@@ -251,11 +264,12 @@ def test_replication_lag_delays_mail_and_loses_none(account: Account) -> None:
 
 
 def test_an_older_version_of_a_message_does_not_undo_a_newer_one(account: Account) -> None:
-    folder = product.Folder(account.open()._graph, account.context(), account.folder(), set())
+    context = account.context()
+    reader = Reader(account.open()._graph, context, account.folder().id, Moves(context), None)
     newer = {"id": "m", "lastModifiedDateTime": "2026-03-04T10:00:00Z", "isRead": True}
     older = {"id": "m", "lastModifiedDateTime": "2026-03-04T09:00:00Z", "isRead": False}
-    assert folder._latest([newer, older]) == ({"m": newer}, [])
-    assert folder._latest([older]) == ({}, [])
+    assert reader.latest([newer, older]) == ({"m": newer}, [])
+    assert reader.latest([older]) == ({}, [])
 
 
 def test_after_an_expired_cursor_everything_is_there_again_without_paying_for_content_twice(account: Account) -> None:
@@ -401,6 +415,11 @@ def test_no_request_changes_anything_at_the_source(account: Account) -> None:
     methods = {line.split()[0] + (" $batch" if "$batch" in line else "") for line in account.server.statistics.lines}
     assert methods <= {"GET", "POST $batch"}
     assert all(isinstance(change, (Upsert, Removed)) for batch in copy.batches for change in batch.changes)
+
+
+def _only_read(account: Account, one: str) -> Reply:
+    link = f"{account.server.origin}/v1.0/me/mailFolders/{account.folder().id}/messages/delta?$deltatoken=next"
+    return Reply(200, {"@odata.deltaLink": link, "value": [{"id": one, "isRead": True}]})
 
 
 def _bare(account: Account, number: int, received: object, folder: str = "inbox") -> None:
