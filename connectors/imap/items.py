@@ -15,9 +15,9 @@ from typing import Any
 from imapclient.exceptions import ProtocolError
 from imapclient.response_parser import parse_fetch_response, parse_response
 
-_ANY_UID = re.compile(rb"\bUID (\d+)")
+_ANY_UID = re.compile(rb"\bUID (\d{1,10})\b")
 _ATTRIBUTE = re.compile(
-    rb"""(?:(UID|RFC822\.SIZE|X-GM-MSGID|X-GM-THRID)\ (\d+)
+    rb"""(?:(UID|RFC822\.SIZE|X-GM-MSGID|X-GM-THRID)\ (\d{1,20})
     |(FLAGS|MODSEQ|EMAILID|THREADID)\ \(([^()"{]*)\)
     |(X-GM-LABELS)\ \(((?:[^()"{]|"(?:[^"\\]|\\.)*")*)\)
     |INTERNALDATE\ "([^"]*)"
@@ -70,6 +70,8 @@ def _quick(text: bytes, literals: Sequence[bytes | None]) -> Item | None:
             item.date = date.decode("ascii", "replace")
         elif section is not None:
             if size is not None:
+                if taken == len(literals):
+                    return None
                 item.bodies[section] = literals[taken]
                 taken += 1
             else:
@@ -96,7 +98,7 @@ def _list(item: Item, name: bytes, held: bytes) -> None:
     if name == b"FLAGS":
         item.flags = held
     elif name == b"MODSEQ":
-        item.modseq = int(held) if held.isdigit() else 0
+        item.modseq = int(held) if held.isdigit() and len(held) <= 20 else 0
     elif name == b"EMAILID":
         item.content_id = held.decode("ascii", "replace")
     else:
@@ -110,9 +112,9 @@ def _thorough(text: bytes, literals: Sequence[bytes | None]) -> Item | None:
     try:
         parsed = parse_fetch_response(data, normalise_times=False, uid_is_key=False)
         ((_seq, attributes),) = parsed.items()
+        return _from_imapclient(attributes) if isinstance(attributes.get(b"UID"), int) else None
     except (ProtocolError, ValueError, TypeError, IndexError, AttributeError, AssertionError, RecursionError):
         return Item(int(found.group(1)), garbled=True) if found else None
-    return _from_imapclient(attributes) if isinstance(attributes.get(b"UID"), int) else None
 
 
 def _from_imapclient(attributes: dict[bytes, Any]) -> Item:

@@ -87,8 +87,8 @@ def _recent(session: Session, oldest: datetime | None, left: UidSet, exists: int
 def _changes(
     session: Session, wanted: Wanted, left: UidSet, recent: UidSet, first: int
 ) -> Iterator[tuple[list[int], list[Change]]]:
-    """Batches over all UIDs, of which only the recent ones are fetched. Cut as the fetcher asks for them, so that memory
-    does not grow with the folder."""
+    """Batches over all UIDs, of which only the recent ones are fetched. Cut as the fetcher asks for them, so that
+    memory does not grow with the folder."""
     ahead: deque[list[int]] = deque()
 
     def asked() -> Iterator[list[int]]:

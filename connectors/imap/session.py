@@ -288,7 +288,7 @@ def _searched(answer: Answer) -> UidSet:
         raise TryLater("The mail server did not answer a search.", code="garbage")
     uids: list[int] = []
     for rest in answer.named("SEARCH"):
-        uids.extend(int(word) for word in rest.partition(b"(")[0].split() if word.isdigit())
+        uids.extend(int(word) for word in rest.partition(b"(")[0].split() if word.isdigit() and len(word) <= 10)
     return UidSet.of(uid for uid in uids if 0 < uid <= MAX_UID)
 
 

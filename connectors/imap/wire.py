@@ -48,7 +48,7 @@ _LITERAL = re.compile(rb"\{(\d{1,15})\+?\}\r?\n\Z")
 _TAGGED = re.compile(rb"([A-Za-z0-9]+) (OK|NO|BAD)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
 _CAPABILITY = re.compile(r"\[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
 _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
-_UNTAGGED = re.compile(rb"\* (?:(\d+) )?([A-Za-z0-9-]+)(?: (.*))?\Z", re.DOTALL)
+_UNTAGGED = re.compile(rb"\* (?:(\d{1,20}) )?([A-Za-z0-9-]+)(?: (.*))?\Z", re.DOTALL)
 
 
 class _Reading:

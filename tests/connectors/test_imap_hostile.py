@@ -142,7 +142,15 @@ class TestItems:
         slow = read_item(head + b" X-OTHER NIL BODY[] {5})", (b"a\r\nb\n",))
         assert quick == slow and quick is not None and quick.bodies == {b"BODY[]": b"a\r\nb\n"}
 
-    @pytest.mark.parametrize("text", [b"* 1 FETCH (UID 5 FLAGS (", b"* 1 FETCH (UID 5 ENVELOPE ((((", b"* 1 FETCH ()"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            b"* 1 FETCH (UID 5 FLAGS (",
+            b"* 1 FETCH (UID 5 ENVELOPE ((((",
+            b"* 1 FETCH ()",
+            b"* 1 FETCH (UID 5 BODY[] {5})",
+        ],
+    )
     def test_garbled_responses_never_raise(self, text: bytes) -> None:
         item = read_item(text, ())
         assert item is None or item.garbled

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from imapclient.response_parser import parse_fetch_response
 
@@ -123,6 +123,9 @@ class TestStructures:
             pass
 
     @given(st.binary(max_size=120))
+    @example(b'NIL X-GM-MSGID "x" INTERNALDATE (a)')
+    @example(b"NIL MODSEQ 5")
+    @example(b"NIL RFC822.SIZE " + b"9" * 5000)
     @settings(max_examples=150, deadline=None)
     def test_no_response_makes_the_reader_raise(self, data: bytes) -> None:
         item = read_item(b"* 1 FETCH (UID 4 BODYSTRUCTURE " + data.replace(b"\n", b"") + b")", ())
