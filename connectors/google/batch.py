@@ -24,6 +24,8 @@ SIZE = 50
 """Inner requests a batch: Google's advice; the hard limit is 100."""
 
 SMALLEST = 5
+NO_BATCHES = (404, 405, 501)
+"""Statuses of a service that has no batch address; the mails are then fetched one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Batches:
         self._calls = calls
         self._url = url
         self.size = SIZE
+        self.alone = False
 
     def run(self, name: str, keys: Sequence[str], build: Callable[[str], Any]) -> Iterator[Answer]:
         """The answers to ``build(key)`` for each of ``keys``, in the order given within each HTTP request.
@@ -109,22 +112,37 @@ class Batches:
     def _send(self, name: str, keys: Sequence[str], build: Callable[[str], Any]) -> list[Answer]:
         requests = [build(key) for key in keys]
         self._calls.pay(name, len(keys))
+        if self.alone:
+            return [self._single(key, request) for key, request in zip(keys, requests, strict=True)]
         boundary = f"batch_{uuid.uuid4().hex}"
         body = compose(boundary, requests)
         headers = {"content-type": f'multipart/mixed; boundary="{boundary}"', "accept-encoding": "gzip, deflate"}
-        error: ConnectorError
         try:
             status, content = self._post(body, headers)
         except TryLater as failure:
             return [Answer(key, error=failure) for key in keys]
+        if status.status in NO_BATCHES:
+            self.alone = True
+            return [self._single(key, request) for key, request in zip(keys, requests, strict=True)]
         if status.status >= 300:
-            error = failures.error_of(self._calls.read(status.status, content, status))
-            if not isinstance(error, TryLater | NeedsPerson | OperatorFault):
-                error = OperatorFault("Google does not take batches of requests here.", code="batch_refused")
-            return [Answer(key, error=error) for key in keys]
+            return [Answer(key, error=self._refused(status, content)) for key in keys]
         self._calls.context.usage.bytes_in += len(content)
         parts = parse(str(status.get("content-type", "")), content, len(keys))
         return [self._judge(key, parts.get(index)) for index, key in enumerate(keys)]
+
+    def _refused(self, status: Any, content: bytes) -> ConnectorError:
+        """Why a whole batch was refused; never taken for a fault of the mails in it."""
+        error = failures.error_of(self._calls.read(status.status, content, status))
+        if isinstance(error, TryLater | NeedsPerson | OperatorFault):
+            return error
+        return OperatorFault("Google does not take batches of requests here.", code="batch_refused")
+
+    def _single(self, key: str, request: Any) -> Answer:
+        """One call on its own, paid for already; for a service that has no batches."""
+        try:
+            return Answer(key, found=self._calls.once(request, failures.error_of, lambda: None))
+        except ConnectorError as error:
+            return Answer(key, error=error)
 
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[Any, bytes]:
         """Send to the address of the discovery document; where there is none, to the one of the batch guide."""

@@ -40,8 +40,12 @@ class Mailbox:
         return self.calls.gmail("getProfile", self.users.getProfile(userId="me"))
 
     def load_labels(self) -> None:
-        """Learn the names of all labels. One unit."""
-        answer = self.calls.gmail("labels.list", self.users.labels().list(userId="me"))
+        """Learn the names of all labels. One unit. Where they are not to be had, ids stand for names: no mail waits for
+        that."""
+        try:
+            answer = self.calls.gmail("labels.list", self.users.labels().list(userId="me"))
+        except (StreamGone, BadItem):
+            answer = {}
         found = [entry for entry in answer.get("labels") or () if isinstance(entry, dict) and entry.get("id")]
         self.names = {str(entry["id"]): str(entry.get("name") or entry["id"]) for entry in found}
 

@@ -84,6 +84,8 @@ class Listing:
 
     def _head(self, position: Position) -> Generator[Batch, None, Position]:
         ids, _ = self.box.page("", size=HEAD)
+        if ids and self.drafts.issuperset(ids):
+            self.drafts = set()  # only drafts, or a service that lists all for any label: look at each
         position = position.moved(after=ids[-1] if ids else "")
         yield self._batch(self._changes(self._left(ids, "")), position)
         return position

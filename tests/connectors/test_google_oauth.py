@@ -375,9 +375,7 @@ def exchange(rig: Rig, code: str, asked: oauth.Challenge, redirect_uri: str = BA
 
 def service_account() -> dict[str, str]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return {
         "type": "service_account", "client_email": "svc@model.iam.gserviceaccount.com", "private_key_id": "k1",
         "private_key": pem.decode(), "client_id": "1", "token_uri": "http://127.0.0.1:9/never",

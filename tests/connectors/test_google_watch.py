@@ -81,9 +81,7 @@ def test_a_push_signed_by_someone_else_is_refused(rig: Rig) -> None:
 @pytest.mark.parametrize("header", ["", "Basic abc", "Bearer", "Bearer x.y.z", "Bearer " + "a" * 9000])
 def test_a_push_without_a_usable_token_is_refused(header: str) -> None:
     with pytest.raises(watch.Forged):
-        watch.verify_push(
-            {"Authorization": header}, b"{}", audience=AUDIENCE, email=SENDER, certs=push.certificates()
-        )
+        watch.verify_push({"Authorization": header}, b"{}", audience=AUDIENCE, email=SENDER, certs=push.certificates())
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"message": {"data": "!!"}}', b"x" * 100_000])
