@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
@@ -82,7 +82,10 @@ class _Series:
     ) -> None:
         self.start, self.end, self._floating, self._budget = start, end, floating, budget
         self.truncated = False
-        masters = [event for event in events if event.recurrence_id is None]
+        # Lotus sends a whole series as one override "from the first instance on" with the dates of the others.
+        masters = [event for event in events if event.recurrence_id is None] or [
+            replace(event, recurrence_id=None) for event in events if event.this_and_future and event.recurrence
+        ]
         self._master = max(masters, key=_version) if masters else None
         self._zone = self._zone_of(self._master) if self._master else floating
         self._overrides: dict[datetime | date, CalendarEvent] = {}

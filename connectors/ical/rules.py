@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Final
 
-from dateutil.rrule import rrule, rrulestr
+from dateutil.rrule import MONTHLY, YEARLY, rrule, rrulestr
 
 from connectors.ical.values import moment
 
@@ -95,7 +95,8 @@ def _count_steps(made: Any, budget: Budget, cost: int) -> None:
     if not isinstance(made, rrule):
         raise ValueError("not a single rule")
     inner: Any = made
-    if inner._bymonth:
+    # A yearly or monthly rule passes the months it leaves out quickly; the others look at each of their days.
+    if inner._bymonth and inner._freq not in (YEARLY, MONTHLY):
         inner._bymonth = _Counted.of(inner._bymonth, budget, cost)
     inner._byweekday = _Counted.of(inner._byweekday or range(7), budget, cost)
 

@@ -31,7 +31,7 @@ def resolved(value: str, tzid: str, kind: str, zones: Zones) -> tuple[datetime |
         return at.date(), "UTC"
     if suffix == "Z":
         return at.replace(tzinfo=UTC), "UTC"
-    name = fixed_name(offset(suffix)) if suffix else (zones.name(tzid, at.year) if tzid else "") or zones.default
+    name = fixed_name(offset(suffix)) if suffix else (zones.name(tzid, at) if tzid else "") or zones.default
     return (at.replace(tzinfo=zone_info(name)), name) if name else (at, "UTC")
 
 

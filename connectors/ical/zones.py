@@ -35,7 +35,15 @@ _ALIASES: Final = {"z": "UTC", "utc": "UTC", "gmt": "UTC", "zulu": "UTC", "est":
     "mountain": "America/Denver", "pacific": "America/Los_Angeles", "microsoft/utc": "UTC",
     "central european standard time": "Europe/Warsaw", "kiev": "Europe/Kyiv", "japan": "Asia/Tokyo",
 }  # fmt: skip
+# Windows' display names that name no city.
+_REGIONS: Final = {
+    "eastern time": "America/New_York", "central time (us": "America/Chicago", "mountain time": "America/Denver",
+    "pacific time": "America/Los_Angeles", "atlantic time": "America/Halifax", "arizona": "America/Phoenix",
+    "hawaii": "Pacific/Honolulu", "alaska": "America/Anchorage", "newfoundland": "America/St_Johns",
+    "coordinated universal time": "UTC",
+}  # fmt: skip
 _OFFSET: Final = re.compile(r"^\(?\s*(?:UTC|GMT)?\s*([+-])\s*(\d{1,2})(?::?(\d\d))?\b", re.I)
+_SOME_DAY: Final = datetime(2020, 1, 15, 12)  # noqa: DTZ001 - a local wall time
 _FIXED: Final = re.compile(r"UTC([+-])(\d\d):(\d\d)$")
 
 
@@ -98,7 +106,11 @@ def _by_suffix(parts: list[str]) -> str:
 
 
 def _by_text(tzid: str) -> str:
-    """What a display name tells: a city ("Kuala Lumpur, Singapore"), else an offset ("(UTC-05:00) ...")."""
+    """What a display name tells: a region ("Eastern Time (US & Canada)"), a city ("Kuala Lumpur, Singapore"), else an
+    offset ("(UTC-05:00) ...")."""
+    region = next((zone for name, zone in _REGIONS.items() if name in tzid.lower()), "")
+    if region:
+        return region
     cities = _cities()
     for part in re.split(r"[,()/&]", tzid.lower()):
         if part.strip() in cities:
@@ -117,10 +129,9 @@ class Zones:
         """``default`` is the X-WR-TIMEZONE, "" without one."""
         self._rules: dict[str, tuple[Observance, ...]] = {}
         self._located: dict[str, str] = {}
-        self._found: dict[tuple[str, int], str] = {}
         for component in timezones[:200]:
             self._take(component)
-        self.default = self.name(default, 2020) if default else ""
+        self.default = self.name(default, _SOME_DAY) if default else ""
 
     def _take(self, component: Component) -> None:
         named = {p.name: p.value for p in component.properties()}
@@ -128,32 +139,36 @@ class Zones:
         self._located[tzid] = iana_name(named.get("X-LIC-LOCATION", "")) if "X-LIC-LOCATION" in named else ""
         self._rules[tzid] = observances(component)
 
-    def name(self, tzid: str, year: int) -> str:
-        """The IANA name (or ``UTC+hh:mm``) that a TZID means in that year; "" when nothing tells."""
-        key = (tzid, year)
-        if key not in self._found:
-            self._found[key] = self._resolve(tzid.strip().strip('"'), year)
-        return self._found[key]
-
-    def _resolve(self, tzid: str, year: int) -> str:
-        rules = self._rules.get(tzid, ())
-        by_rules = equal_zone(rules, year) if rules else ""
-        return iana_name(tzid) or self._located.get(tzid, "") or by_rules or _by_text(tzid)
+    def name(self, tzid: str, at: datetime) -> str:
+        """The IANA name (or ``UTC+hh:mm``) that a TZID means around a local wall time; "" when nothing tells."""
+        clean = tzid.strip().strip('"')
+        direct = iana_name(clean) or self._located.get(clean, "")
+        if direct:
+            return direct
+        rules = self._rules.get(clean, ())
+        return (equal_zone(rules, at) if rules else "") or _by_text(clean)
 
 
-def equal_zone(rules: tuple[Observance, ...], year: int) -> str:
-    """The IANA zone whose offsets through ``year`` and the next equal the rules'; a fixed offset when none does."""
-    year = min(max(year, 1902), 2100)
-    noon = datetime(1, 1, 1, 12)  # noqa: DTZ001 - a local wall time
-    samples = [noon.replace(y, month, day) for y in (year, year + 1) for month in range(1, 13) for day in (4, 18, 28)]
+def equal_zone(rules: tuple[Observance, ...], at: datetime) -> str:
+    """The IANA zone that is nearest to the rules through the year of ``at`` and the next, and equal at ``at`` itself.
+    Vendors' rules miss a zone's changes of law by some weeks, so nine samples in ten are enough; else the offset."""
+    year = min(max(at.year, 1902), 2100)
+    days = ((y, month, day) for y in (year, year + 1) for month in range(1, 13) for day in (4, 18, 28))
+    samples = tuple(_SOME_DAY.replace(y, month, day) for y, month, day in days)
     wanted = tuple(offset_at(rules, sample) for sample in samples)
-    return _equal(tuple(samples), wanted)
+    here = offset_at(rules, at)
+    name = _nearest(samples, wanted)
+    return name if name and zone_info(name).utcoffset(at) == here else fixed_name(here)
 
 
 @lru_cache(maxsize=500)
-def _equal(samples: tuple[datetime, ...], wanted: tuple[timedelta, ...]) -> str:
+def _nearest(samples: tuple[datetime, ...], wanted: tuple[timedelta, ...]) -> str:
+    best, most = "", len(wanted) * 9 // 10
     for name in (*_LIKELY, *sorted(n for n in _names().values() if "/" in n and not n.startswith("Etc"))):
         zone = zone_info(name)
-        if all(zone.utcoffset(sample) == offset for sample, offset in zip(samples, wanted, strict=True)):
-            return name
-    return fixed_name(wanted[0])
+        equal = sum(zone.utcoffset(sample) == offset for sample, offset in zip(samples, wanted, strict=True))
+        if equal > most:
+            best, most = name, equal
+        if equal == len(wanted):
+            break
+    return best
