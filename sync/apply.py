@@ -219,6 +219,8 @@ def _other_row(
     elif isinstance(intent, Quarantine):
         before = existing.get(intent.remote_id)
         upsert = intent.upsert or Upsert(intent.remote_id)
+        if before is not None and before.state == "quarantined" and not intent.error:
+            return  # new flags of what cannot be read: no attempt was made
         attempts = (before.attempts if before is not None else 0) + 1
         rows[intent.remote_id] = _row(
             place, upsert, "quarantined", intent.because, attempts=attempts, error=intent.error[:500],
@@ -234,6 +236,10 @@ def retry_at(now: datetime, attempts: int) -> datetime | None:
 _STABLE = ("state", "reason", "communication_id", "flags", "labels", "generation", "missing_since")
 
 
+def _differs(row: Mapping[str, Any], before: Any) -> bool:
+    return any(row[name] != getattr(before, name) for name in _STABLE)
+
+
 def _write_ledger(
     session: Session, existing: Mapping[str, Any], rows: Mapping[str, dict[str, Any]]
 ) -> None:
@@ -244,7 +250,7 @@ def _write_ledger(
     changed = []
     for remote_id, row in rows.items():
         before = existing.get(remote_id)
-        if before is None or all(row[name] == getattr(before, name) for name in _STABLE):
+        if before is None or not _differs(row, before):
             continue
         same_state = before.state == row["state"] and before.reason == row["reason"]
         if same_state and row["state"] != "quarantined":
@@ -305,5 +311,5 @@ def _count(existing: Mapping[str, Any], rows: Mapping[str, dict[str, Any]], coun
             counts.pending += 1
         elif before is None or before.state != "stored":
             counts.stored += 1
-        else:
+        elif _differs(row, before):
             counts.updated += 1

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
 
 from connectors.errors import ConnectorError
 from connectors.protocol import Connector
 from connectors.protocol import Counts as ListsIds
 from crm.models import Account, Ledger, Stream
-from sync import known, streams
+from sync import known, streams, sweep
 from sync.attach import chunks
 from sync.contexts import open_part, parts_of
 from sync.limits import Limits
@@ -106,6 +108,7 @@ def _part(service: Service, account_id: int, part: str, connector: Connector) ->
 
 def _stream(service: Service, connector: ListsIds, row: Stream) -> StreamCoverage:
     remote: set[str] = set()
+    begun = service.now()
     for ids in connector.ids(remote_stream(row)):
         remote.update(ids)
     with service.db.transaction() as session:
@@ -113,13 +116,13 @@ def _stream(service: Service, connector: ListsIds, row: Stream) -> StreamCoverag
         missing = sorted(remote - listed)
         told = StreamCoverage(row.name, len(remote), len(remote & listed), missing)
         _requeue(session, row, missing, service)
-        _gone(session, row, listed - remote, service)
         stored = session.get_one(Stream, row.id)
+        _gone(session, stored, listed - remote, len(listed), begun)
         stored.coverage, stored.last_audit_at, stored.remote_count = told.coverage, service.now(), len(remote)
     return told
 
 
-def _requeue(session: Any, row: Stream, missing: list[str], service: Service) -> None:
+def _requeue(session: Session, row: Stream, missing: list[str], service: Service) -> None:
     """A gap gets a pending row; one whose row says removed comes back."""
     for chunk in chunks(missing):
         where = (Ledger.stream_id == row.id, Ledger.remote_id.in_(chunk))
@@ -137,11 +140,11 @@ def _requeue(session: Any, row: Stream, missing: list[str], service: Service) ->
             session.execute(insert(Ledger), fresh)
 
 
-def _gone(session: Any, row: Stream, gone: set[str], service: Service) -> None:
-    """Rows the source has no more. A stream that looks suddenly empty is left to the sweep's second look."""
-    for chunk in chunks(sorted(gone) if len(gone) < 20 or row.remote_count else []):
-        session.execute(
-            update(Ledger)
-            .where(Ledger.stream_id == row.id, Ledger.remote_id.in_(chunk))
-            .values(state="removed", reason="gone", missing_since=service.now())
-        )
+def _gone(session: Session, row: Stream, gone: set[str], listed: int, begun: datetime) -> None:
+    """Rows the source has no more, but for those seen since the audit began. When that is most of a stream, nothing is
+    believed: it is listed from scratch, and the sweep takes its second look."""
+    if len(gone) >= sweep.SUSPICIOUS_COUNT and len(gone) / listed >= sweep.SUSPICIOUS_SHARE:
+        streams.restart_row(row)
+        return
+    for chunk in chunks(sorted(gone)):
+        sweep.end(session, row, (Ledger.remote_id.in_(chunk), Ledger.seen_at < begun), begun)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from connectors.types import Upsert
@@ -81,23 +81,25 @@ def stored_ids(session: Session, stream_id: int, remote_ids: Collection[str]) ->
     return found
 
 
-def to_fetch_again(session: Session, stream_id: int, now: datetime) -> list[str]:
-    """Items to fetch by id: pending ones, and quarantined ones whose time has come."""
+def to_fetch_again(session: Session, stream_id: int, now: datetime, below: int | None = None) -> list[tuple[int, str]]:
+    """Items to fetch by id, newest row first: pending ones, and quarantined ones whose time has come. Pairs of ledger
+    row and remote id; ``below`` goes on after a row."""
     query = (
-        select(Ledger.remote_id)
-        .where(Ledger.stream_id == stream_id)
+        select(Ledger.id, Ledger.remote_id)
+        .where(Ledger.stream_id == stream_id, Ledger.id < below if below is not None else true())
         .where(or_(Ledger.state == "pending", (Ledger.state == "quarantined") & (Ledger.retry_at <= now)))
         .order_by(Ledger.id.desc())
         .limit(FETCH_AGAIN_AT_ONCE)
     )
-    return list(session.scalars(query))
+    return list(session.execute(query).tuples())
 
 
 def note_attempt(session: Session, account: Account, stream: Stream, upsert: Upsert, now: datetime) -> int:
-    """Count an attempt on one item before it is made; returns the number including this one."""
+    """Count an attempt on one item before it is made; returns the number including this one. Items that came through
+    before are not counted."""
     where = (Ledger.stream_id == stream.id, Ledger.remote_id == upsert.remote_id)
-    attempts = session.scalar(select(Ledger.attempts).where(*where))
-    if attempts is None:
+    row = session.execute(select(Ledger.attempts, Ledger.state).where(*where)).one_or_none()
+    if row is None:
         session.execute(
             insert(Ledger).values(
                 account_id=account.id,
@@ -114,5 +116,7 @@ def note_attempt(session: Session, account: Account, stream: Stream, upsert: Ups
             )
         )
         return 1
-    session.execute(update(Ledger).where(*where).values(attempts=attempts + 1))
-    return attempts + 1
+    if row.state in ("stored", "skipped"):
+        return 0
+    session.execute(update(Ledger).where(*where).values(attempts=row.attempts + 1))
+    return int(row.attempts) + 1

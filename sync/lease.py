@@ -6,6 +6,7 @@ Who holds a lease is a fact of the database, so a flush of Redis or a killed wor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -31,16 +32,21 @@ class Lease:
     unclean: bool
 
 
-def take(session: Session, stream_id: int, owner: str, now: datetime) -> Lease | None:
-    """Take the stream's lease, or None while somebody else holds it. One conditional UPDATE decides."""
+def take(
+    session: Session, stream_id: int, owner: str, now: datetime, is_alive: Callable[[str], bool] = lambda owner: True
+) -> Lease | None:
+    """Take the stream's lease, or None while somebody else holds it. One conditional UPDATE decides. A holder of whom
+    ``is_alive`` says that it has died does not hold it any more."""
     row = session.get(Stream, stream_id, populate_existing=True)
     if row is None:
         return None
     token, unclean = row.lease_token, row.lease_owner is not None
+    free = or_(Stream.lease_until.is_(None), Stream.lease_until <= now)
+    if row.lease_owner is not None and not is_alive(row.lease_owner):
+        free = Stream.lease_owner == row.lease_owner
     result = session.execute(
         update(Stream)
-        .where(Stream.id == stream_id, Stream.lease_token == token)
-        .where(or_(Stream.lease_until.is_(None), Stream.lease_until <= now))
+        .where(Stream.id == stream_id, Stream.lease_token == token, free)
         .values(lease_token=token + 1, lease_owner=owner, lease_until=now + LEASE)
     )
     if cast(CursorResult[Any], result).rowcount != 1:

@@ -15,6 +15,7 @@ from sqlalchemy import func, select, update
 from crm.models import Outbox
 from sync import creation, forget, rematch
 from sync.service import Service
+from sync.traces import where
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def _try(service: Service, rows: list[tuple[int, str, dict[str, Any]]], work: Ca
         if not work():
             return 0
     except Exception as error:
-        log.exception("outbox rows %s", ids)
+        log.error("outbox rows %s: %s", ids, where(error))
         with service.db.transaction() as session:
             values = {"attempts": Outbox.attempts + 1, "error": f"{type(error).__name__}"}
             session.execute(update(Outbox).where(Outbox.id.in_(ids)).values(values))

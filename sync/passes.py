@@ -5,8 +5,6 @@ turns every error into the account's state. One bad stream or account never stop
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -17,13 +15,14 @@ from sqlalchemy import select
 from connectors.errors import ConnectorError, NeedsPerson, OperatorFault, StreamGone, TryLater
 from connectors.protocol import Connector, Usage
 from crm.models import Account, Stream
-from sync import reactions, streams, sweep
+from sync import reactions, streams, sweep, workers
 from sync.apply import Counts
 from sync.contexts import Part, open_part, parts_of
 from sync.lease import LeaseLost
 from sync.limits import Limits
 from sync.pull import Progress, is_on, pull
 from sync.service import Service
+from sync.traces import where
 
 log = logging.getLogger(__name__)
 
@@ -83,11 +82,6 @@ class Options:
     stop: Callable[[], bool] = lambda: False
 
 
-def owner_name() -> str:
-    """Who holds a lease: host and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 def account_ids(service: Service, chosen: Collection[int] = ()) -> list[int]:
     """Accounts that can be synced: not paused, not removed; all, or those of ``chosen``."""
     with service.db.reading() as session:
@@ -109,7 +103,8 @@ def run(
 
 
 def drain_account(service: Service, account_id: int, options: Options, limits: Limits) -> AccountReport:
-    """Pass after pass until every stream is level; waits as the provider asks, gives up after tries without progress."""
+    """Pass after pass until every stream is level; waits as the provider asks, and where another worker is at it; gives
+    up after tries without progress."""
     total: AccountReport | None = None
     idle = 0
     while True:
@@ -120,7 +115,7 @@ def drain_account(service: Service, account_id: int, options: Options, limits: L
             return total
         if (wait := report.retry_after if report.retry_after is not None else min(2.0**idle, 30.0)) > LONGEST_SLEEP:
             return total
-        service.sleep(wait if report.state == "deferred" else 0)
+        service.sleep(wait if report.state == "deferred" or idle else 0)
 
 
 def _merged(total: AccountReport, report: AccountReport) -> AccountReport:
@@ -153,7 +148,7 @@ def one_pass(service: Service, account_id: int, options: Options, limits: Limits
         except LeaseLost:
             report.state = "behind"
         except Exception as error:
-            log.exception("account %s: unexpected", account_id)
+            log.error("account %s: unexpected %s", account_id, where(error))
             report.state, report.error = "failed", f"Internal error ({type(error).__name__}); it was logged."
             reactions.note(service, account_id, report.state, report.error, "internal")
     report.requests, report.units, report.seconds = usage.requests, usage.units, time.monotonic() - begun
@@ -221,7 +216,7 @@ def _stream(
         options.watch(account.id, progress)
 
     try:
-        done = pull(service, connector, account.id, row.id, owner_name(), watch, options.stop)
+        done = pull(service, connector, account.id, row.id, workers.me(), watch, options.stop)
         told.counts, told.level = done.counts, done.level
         if not done.level:
             report.state = max(report.state, "behind", key=_WORSE.index)

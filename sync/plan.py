@@ -7,7 +7,7 @@ reused); else the content fingerprint (relays and archives alter Message-IDs). S
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connectors.types import Change, Failed, Removed, Upsert
@@ -17,6 +17,10 @@ from sync.screen import Policy, reason
 
 SAME_MAIL = timedelta(hours=26)
 """Copies of one mail whose Date is missing differ by their servers' arrival times; a reused id differs by more."""
+
+
+BY_CONTENT = frozenset({"never_log", "private", "erased", "not_a_meeting"})
+"""Reasons that only content gives; new flags alone change nothing about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ def _arrival(arrival: Arrival, known: Known, policy: Policy, occurred: Mapping[s
 def _without_content(upsert: Upsert, row: KnownRow | None) -> Intent:
     if row is not None and row.state in ("stored", "removed") and row.communication_id is not None:
         return Update(upsert, None, row.communication_id, because="flags")
+    if row is not None and row.state == "skipped" and row.reason in BY_CONTENT:
+        return Skip(upsert, row.reason)
     if row is not None and row.state == "quarantined":
         return Quarantine(upsert.remote_id, row.reason or "unparseable", "", upsert)
     return Pend(upsert)
@@ -131,7 +137,13 @@ def _key(known: Known, message_id: str, fingerprint: str, arrival: Arrival) -> s
     return f"f:{fingerprint}:{int(received.timestamp()) if received else arrival.upsert.remote_id}"
 
 
-def split(changes: Iterable[Change]) -> tuple[list[Upsert], list[Entry]]:
-    """Upserts that need parsing, apart from the rest."""
-    upserts = [c for c in changes if isinstance(c, Upsert)]
-    return upserts, [c for c in changes if not isinstance(c, Upsert)]
+def last_words(changes: Iterable[Change]) -> list[Change]:
+    """What a batch says last of each remote id, in order of first mention. Content that came with an earlier word of
+    the same item is kept with the last one."""
+    said: dict[str, Change] = {}
+    for change in changes:
+        before = said.get(change.remote_id)
+        if isinstance(before, Upsert) and isinstance(change, Upsert) and change.raw is None and not change.skip:
+            change = replace(change, raw=before.raw)
+        said[change.remote_id] = change
+    return list(said.values())

@@ -3,39 +3,42 @@
     lease -> connector.changes(stream, cursor) -> parse -> screen -> match -> plan -> apply + cursor (one transaction)
 
 No session is open while the connector talks. The cursor is written in the transaction of the rows it covers, so it never
-moves past an item that is not in the ledger. A batch that the database refuses is applied item by item, and the item at
-fault is quarantined by name. After a holder of the lease was killed twice, items are marked before each is worked on, so
+moves past an item that is not in the ledger. A batch that is refused is applied item by item, and the item at fault
+is quarantined by name. After a holder of the lease was killed twice, items are marked before each is worked on, so
 that one which kills its worker is found out.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from connectors.errors import CursorExpired
+from connectors.errors import ConnectorError, CursorExpired
 from connectors.protocol import Connector, Fetches
 from connectors.protocol import Counts as ListsIds
 from connectors.types import Batch, Change, Failed, Removed, StreamKind, StreamRole, Upsert
 from connectors.types import Stream as RemoteStream
 from crm.models import Account, Stream
-from sync import known, lease, sweep
+from sync import known, lease, sweep, workers
 from sync.apply import MAX_ATTEMPTS, Counts, Place, apply
 from sync.arrive import Arrival, occurred_at, parse
 from sync.intents import Intent
-from sync.lease import Lease
-from sync.plan import Entry, plan, split
+from sync.lease import Lease, LeaseLost
+from sync.plan import Entry, last_words, plan
 from sync.policy import policy_of
 from sync.screen import Policy
 from sync.service import Service
+from sync.traces import where
 
 log = logging.getLogger(__name__)
 
+PASSES_ON = (OperationalError, LeaseLost, ConnectorError)
+"""What is no item's fault: the database is away, the lease is lost, the provider speaks."""
 CRASHES_UNTIL_CAREFUL = 2
 RESETS_ALLOWED = 5
 PARKED = timedelta(hours=6)
@@ -87,7 +90,7 @@ def pull(
 ) -> Pulled:  # fmt: skip
     """Bring one stream level, or as far as ``stop()`` lets it. Raises ConnectorError, and LeaseLost when overtaken."""
     with service.db.transaction() as session:
-        held = lease.take(session, stream_id, owner, service.now())
+        held = lease.take(session, stream_id, owner, service.now(), workers.is_alive)
         if held is None:
             return Pulled(busy=True)
         careful = _crashes(session, held)
@@ -120,30 +123,47 @@ class _Puller:
         with self.service.db.transaction() as session:
             account, row = self._rows(session)
             remote, on, cursor = remote_stream(row), is_on(account, row), row.cursor
-            since, again = account.since, known.to_fetch_again(session, row.id, self.service.now())
+            since = account.since
             row.last_attempt_at = self.service.now()
         if not on:
             self._list_only(remote)
             return self.done
-        if again and isinstance(self.connector, Fetches):
-            self._each(self.connector.fetch(remote, again), moves_cursor=False)
-        self._changes(remote, cursor, since)
+        if self._again(remote) and self._changes(remote, cursor, since) and self._again(remote):
+            self._succeeded()
         return self.done
 
-    def _changes(self, remote: RemoteStream, cursor: str | None, since: datetime | None) -> None:
-        """Follow the cursor; when the server does not know it any more, list from scratch, once."""
+    def _again(self, remote: RemoteStream) -> bool:
+        """Fetch by id what is pending and what quarantine lets go; False when told to stop. Each is asked for once."""
+        if not isinstance(self.connector, Fetches):
+            return True
+        below: int | None = None
+        while True:
+            with self.service.db.reading() as session:
+                rows = known.to_fetch_again(session, self.lease.stream_id, self.service.now(), below)
+            if not rows:
+                return True
+            if not self._each(self.connector.fetch(remote, [remote_id for _, remote_id in rows]), moves_cursor=False):
+                return False
+            below = rows[-1][0]
+
+    def _succeeded(self) -> None:
+        """Level. A stream whose emptiness is not believed yet keeps saying so."""
+        with self.service.db.transaction() as session:
+            lease.renew(session, self.lease, self.service.now())
+            _, row = self._rows(session)
+            row.last_success_at, row.failures = self.service.now(), 0
+            if row.sweep_after is None:
+                row.error, row.error_code = None, None
+        self.done.level = True
+
+    def _changes(self, remote: RemoteStream, cursor: str | None, since: datetime | None) -> bool:
+        """Follow the cursor; when the server does not know it any more, list from scratch, once. True when level."""
         try:
-            ended = self._each(self.connector.changes(remote, cursor, oldest=since), moves_cursor=True)
+            return self._each(self.connector.changes(remote, cursor, oldest=since), moves_cursor=True)
         except CursorExpired as expired:
             if not self._reset(expired):
-                return
-            ended = self._each(self.connector.changes(remote, None, oldest=since), moves_cursor=True)
-        if ended:
-            with self.service.db.transaction() as session:
-                lease.renew(session, self.lease, self.service.now())
-                _, row = self._rows(session)
-                row.last_success_at, row.error, row.error_code, row.failures = self.service.now(), None, None, 0
-            self.done.level = True
+                return False
+            return self._each(self.connector.changes(remote, None, oldest=since), moves_cursor=True)
 
     def _reset(self, expired: CursorExpired) -> bool:
         """Start a new generation. A stream that is reset again and again is parked, and says so."""
@@ -172,40 +192,44 @@ class _Puller:
         return True
 
     def _batch(self, batch: Batch, moves_cursor: bool) -> None:
-        upserts, _entries = split(batch.changes)
-        arrivals = self._parse(upserts)
-        ordered = _in_order(batch.changes, arrivals)
+        """Apply a batch with its cursor; where that is refused, item by item, and then the cursor."""
+        changes, place = last_words(batch.changes), batch if moves_cursor else None
         if self.careful:
-            self._one_by_one(ordered, careful=True)
-            ordered = []
+            for change in changes:
+                self._carefully(change)
+            self._commit([], place)
+            return
+        entries = [_entry(change) for change in changes]
         try:
-            self._commit(ordered, batch if moves_cursor else None)
-        except OperationalError:
+            self._commit(entries, place)
+        except PASSES_ON:
             raise
-        except SQLAlchemyError as error:
-            log.warning(
-                "stream %s: a batch was refused (%s); going item by item", self.lease.stream_id, type(error).__name__
-            )
-            self._one_by_one(ordered, careful=False)
-            self._commit([], batch if moves_cursor else None)
+        except Exception as error:  # noqa: BLE001 - promise 1: one item never holds up the others; it is found and named
+            log.warning("stream %s: a batch was refused (%s); item by item", self.lease.stream_id, type(error).__name__)
+            for entry in entries:
+                self._alone(entry)
+            self._commit([], place)
 
-    def _parse(self, upserts: Sequence[Upsert]) -> dict[int, Arrival]:
-        return {id(upsert): parse(upsert) for upsert in upserts}
+    def _carefully(self, change: Change) -> None:
+        """Note the attempt before any work on the item; one that ended its worker three times is quarantined."""
+        if isinstance(change, Upsert) and self._attempt(change) > MAX_ATTEMPTS:
+            change = Failed(change.remote_id, "Working on this item ended the worker three times.", "crash")
+        self._alone(_entry(change))
 
-    def _one_by_one(self, entries: Sequence[Entry], *, careful: bool) -> None:
-        """Apply singly; what the database refuses, or what killed a worker three times, is quarantined."""
-        for entry in entries:
-            if careful and isinstance(entry, Arrival) and self._attempt(entry.upsert) > MAX_ATTEMPTS:
-                entry = Failed(entry.upsert.remote_id, "Working on this item ended the worker three times.", "crash")
-            try:
-                self._commit([entry], None)
-            except OperationalError:
-                raise
-            except SQLAlchemyError as error:
-                remote_id = entry.upsert.remote_id if isinstance(entry, Arrival) else entry.remote_id
-                self._commit(
-                    [Failed(remote_id, f"The database refused this item ({type(error).__name__}).", "refused")], None
-                )
+    def _alone(self, entry: Entry) -> None:
+        """Apply one item; what cannot be applied is quarantined by name."""
+        try:
+            self._commit([entry], None)
+        except PASSES_ON:
+            raise
+        except Exception as error:  # noqa: BLE001 - named in the ledger and, without content, in the log
+            remote_id = entry.upsert.remote_id if isinstance(entry, Arrival) else entry.remote_id
+            name = type(error).__name__
+            refused = isinstance(error, SQLAlchemyError)
+            if not refused:
+                log.error("stream %s, item %s: %s", self.lease.stream_id, remote_id, where(error))
+            says = f"The database refused this item ({name})" if refused else f"This item met an error of ours ({name})"
+            self._commit([Failed(remote_id, f"{says}.", "refused" if refused else "internal")], None)
 
     def _attempt(self, upsert: Upsert) -> int:
         """Note, before the work, that it is tried; returns how often it was."""
@@ -224,7 +248,7 @@ class _Puller:
             place = Place(account, row, now)
             counts = apply(session, place, self._plan(session, row, entries, policy, now), policy)
             if batch is not None:
-                _advance(session, row, batch, len(entries), now)
+                _advance(session, row, batch, now)
             if account.stage == "new":
                 account.stage = "backfill"
             total, name = row.remote_count, row.name
@@ -263,11 +287,11 @@ class _Puller:
         return session.get_one(Account, self.account_id), session.get_one(Stream, self.lease.stream_id)
 
 
-def _in_order(changes: Iterable[Change], arrivals: dict[int, Arrival]) -> list[Entry]:
-    return [arrivals[id(c)] if isinstance(c, Upsert) else c for c in changes]
+def _entry(change: Change) -> Entry:
+    return parse(change) if isinstance(change, Upsert) else change
 
 
-def _advance(session: Session, row: Stream, batch: Batch, seen: int, now: datetime) -> None:
+def _advance(session: Session, row: Stream, batch: Batch, now: datetime) -> None:
     """Move the cursor with its rows; at the end of a listing from scratch, sweep what it did not show."""
     if batch.cursor is not None:
         row.cursor = batch.cursor

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connectors.types import Stream as RemoteStream
-from crm.models import Ledger, Stream
+from crm.models import Stream
+from sync import sweep
 
 GONE_AFTER = timedelta(minutes=2)
 
@@ -42,11 +43,7 @@ def _missing(session: Session, row: Stream, now: datetime) -> None:
         row.missing_since = now
         return
     if now - row.missing_since >= GONE_AFTER:
-        session.execute(
-            update(Ledger)
-            .where(Ledger.stream_id == row.id, Ledger.state != "removed")
-            .values(state="removed", reason="stream_gone", missing_since=now)
-        )
+        sweep.end(session, row, (), now, reason="stream_gone")
 
 
 def restart(session: Session, stream_id: int) -> None:

@@ -5,12 +5,14 @@ Never deletes a communication and never touches a link. Refuses to believe a lis
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from crm.models import Ledger, Sighting, Stream
+from sync import meetings
 
 CONFIRM = timedelta(minutes=10)
 SUSPICIOUS_SHARE = 0.5
@@ -28,12 +30,16 @@ def generation(session: Session, stream: Stream, now: datetime) -> int:
     if _suspicious(session, stream, old, total) and not _confirmed(stream, now):
         return 0
     stream.sweep_after = None
-    session.execute(
-        update(Ledger)
-        .where(*live, Ledger.generation < stream.generation)
-        .values(state="removed", reason="gone", missing_since=now)
-    )
+    end(session, stream, (Ledger.generation < stream.generation,), now)
     return old
+
+
+def end(session: Session, stream: Stream, which: Sequence[ColumnElement[bool]], now: datetime, reason: str = "gone") -> None:
+    """Mark these live rows of a stream removed; calendar objects among them let their meetings go."""
+    where = (Ledger.stream_id == stream.id, Ledger.state != "removed", *which)
+    gone = list(session.scalars(select(Ledger.remote_id).where(*where))) if stream.kind == "calendar" else []
+    session.execute(update(Ledger).where(*where).values(state="removed", reason=reason, missing_since=now))
+    meetings.withdraw(session, stream, gone, now)
 
 
 def _suspicious(session: Session, stream: Stream, old: int, total: int) -> bool:
