@@ -168,6 +168,23 @@ class TestSigningIn:
             error = raised(server)
         assert error.code == "privacy_required" and server.count("LOGIN") == 0
 
+    def test_without_sasl_ir_the_password_waits_for_the_servers_go_ahead(self) -> None:
+        with ScriptedImap("IMAP4rev1 AUTH=PLAIN", some(), on={"AUTHENTICATE": b"+ \r\n{tag} OK\r\n"}) as server:
+            assert len(read(server).names) == 3
+        assert server.commands[1] == "AUTHENTICATE PLAIN"
+
+    def test_the_error_challenge_of_xoauth2_is_answered(self) -> None:
+        told = b"+ eyJzdGF0dXMiOiI0MDAifQ==\r\n{tag} NO [AUTHENTICATIONFAILED] no\r\n"
+        with ScriptedImap(f"{BASIC} AUTH=XOAUTH2", on={"AUTHENTICATE": told}) as server:
+            error = raised(server, auth="xoauth2")
+        assert isinstance(error, NeedsPerson) and error.code == "token"
+
+    def test_go_aheads_without_end_are_cut_off(self) -> None:
+        usage = Usage()
+        with ScriptedImap("IMAP4rev1 AUTH=PLAIN", on={"AUTHENTICATE": b"+ \r\n" * 400_000}) as server:
+            assert isinstance(raised(server, usage=usage), TryLater)
+        assert usage.bytes_in < 2_000_000
+
     def test_plain_login_quotes_the_password(self) -> None:
         with ScriptedImap("IMAP4rev1") as server:
             read(server, secret='a "b\\ c')
