@@ -53,6 +53,12 @@ def test_bulk_is_kept_out_unless_a_known_contact_wrote_it_in_person() -> None:
     assert (campaign.reason, stranger.reason) == ("bulk", "bulk")
 
 
+def test_list_mail_of_a_known_role_address_stays_bulk() -> None:
+    desk, _ = desk_with_jane()
+    desk.contact("Acme Office", "info@acme.example", company=1)
+    assert desk.decide(mail("info@acme.example", marks=[Mark.BULK, Mark.PERSONAL])).reason == "bulk"
+
+
 def test_mail_through_our_own_list_is_not_bulk() -> None:
     desk, jane = desk_with_jane()
     assert desk.decide(mail("jane@acme.example", marks=[Mark.BULK], list_host="lists.ourco.example")).contacts == {jane}

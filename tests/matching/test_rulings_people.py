@@ -347,6 +347,46 @@ def test_the_sender_of_a_resent_mail_is_a_counterparty_too() -> None:
     assert seen.contacts == {jane, john}
 
 
+def test_a_public_suffix_in_a_companys_row_is_nobodys_domain() -> None:
+    desk = Desk()
+    desk.company("Odd", "co.uk")
+    assert desk.decide(mail("a@acme.co.uk")).status == "unmatched"
+
+
+def test_two_equally_certain_people_are_no_coin_toss() -> None:
+    desk, _, jane = acme_with_jane()
+    john = desk.contact("John Roe", "john@acme.example", company=1)
+    for contact in (jane, john):
+        desk.ruling("address", "home@gmx.de", "attach", Target("contact", contact))
+    seen = desk.decide(mail("home@gmx.de"))
+    assert (seen.contacts, set(seen.suggested)) == (set(), {("contact", jane), ("contact", john)})
+
+
+def test_a_shared_address_in_the_thread_of_one_of_them_still_asks() -> None:
+    desk, acme, _, _ = acme_with_shared_address()
+    first = mail(REP, "jane@acme.example")
+    seen = desk.decide(first, mail("office@acme.example", replies=first, day=1))[1]
+    assert (seen.contacts, seen.companies) == (set(), {acme})
+    assert {c.score for c in seen.decision.suggestions} == {0.5}
+
+
+def test_a_namesake_is_not_the_contact_who_is_on_the_mail_with_their_own_address() -> None:
+    desk, _, _ = acme_with_private_jane()
+    seen = desk.decide(mail("Jane Doe <jd@acme.example>", REP, cc=["jane@gmx.de"]))
+    assert not [c for c in seen.decision.suggestions if c.method == "name-at-company"]
+
+
+def test_an_address_of_two_contacts_in_the_signature_says_nothing() -> None:
+    desk, _, _, _ = acme_with_shared_address()
+    seen = desk.decide(mail("mobile@gmx.de", signature="The office\noffice@acme.example"))
+    assert seen.status == "unmatched"
+
+
+def test_a_plus_tag_of_our_own_private_mailbox_is_own_side() -> None:
+    desk, _, _ = acme_with_jane()
+    assert desk.decide(mail("rep.private+x@gmail.com", PAL)).reason == "internal"
+
+
 def _with_uid(item: Item, uid: str) -> Item:
 
     return replace(item, ical_uid=uid)
