@@ -21,7 +21,7 @@ from connectors.microsoft import batches, event, windows
 from connectors.microsoft.calendar_cursor import Place
 from connectors.microsoft.failures import Gone, Scope, Unsupported
 from connectors.microsoft.graph import Graph, query, segment
-from connectors.microsoft.pages import batches_of, chunks_of, items_of
+from connectors.microsoft.pages import NOWHERE, batches_of, chunks_of, items_of, onward_of
 from connectors.protocol import Context, nothing_known
 from connectors.types import Batch, Change, Failed, RemoteEvents, Removed, Stream, Upsert
 
@@ -116,11 +116,11 @@ class Calendar:
         return self._graph.get("calendarView delta", link, scope=Scope.STREAM, prefer=PREFER)
 
     def _following(self, place: Place, page: Mapping[str, Any]) -> Place:
-        if link := str(page.get("@odata.nextLink") or ""):
+        if link := onward_of(page, place.link):
             return replace(place, link=link)
         delta = str(page.get("@odata.deltaLink") or "")
         if not delta:
-            raise CursorExpired("Microsoft ended a listing without saying where to go on; it is listed again.")
+            raise CursorExpired(NOWHERE)
         if place.at == "rebase":
             return replace(place, at="last", link=place.delta, delta=delta)
         if place.at == "last":

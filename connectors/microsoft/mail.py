@@ -22,7 +22,7 @@ from connectors.microsoft.graph import Graph, query, segment
 from connectors.microsoft.mail_cursor import Place
 from connectors.microsoft.mail_items import ATTACHMENT_FIELDS, FIELDS, Reader, too_old
 from connectors.microsoft.moves import Moves
-from connectors.microsoft.pages import batches_of, chunks_of, items_of
+from connectors.microsoft.pages import NOWHERE, batches_of, chunks_of, items_of, onward_of
 from connectors.protocol import Context
 from connectors.types import Batch, Change, Stream, Upsert
 
@@ -33,7 +33,6 @@ FORM = "microsoft_delta_form"
 MEETING_FIELD = "microsoft.graph.eventMessage/meetingMessageType"
 ATTACHMENTS = f"attachments($select={ATTACHMENT_FIELDS})"
 NEWEST_FIRST = "receivedDateTime desc"
-NOWHERE = "Microsoft ended a listing without saying where to go on; it is listed again."
 
 FORMS: tuple[Mapping[str, str], ...] = (
     {"select": f"{FIELDS},{MEETING_FIELD}", "expand": ATTACHMENTS},
@@ -80,7 +79,7 @@ class Folder:
             page = self._get("messages ids", link)
             for chunk in chunks_of(items_of(page)):
                 yield [str(item["id"]) for item in chunk]
-            link = _onward(page, link)
+            link = onward_of(page, link)
 
     def fetch(self, remote_ids: Collection[str]) -> Iterator[Batch]:
         """The messages by id, however old; one that is gone or elsewhere comes as Removed."""
@@ -132,7 +131,7 @@ class Folder:
         items = items_of(page)
         times = [str(item["receivedDateTime"]) for item in items if item.get("receivedDateTime")]
         place = replace(place, seen=place.seen + len(items), low=min([*times, *filter(None, [place.low])], default=""))
-        if link := _onward(page, place.link):
+        if link := onward_of(page, place.link):
             return replace(place, link=link)
         delta = place.delta or str(page.get("@odata.deltaLink") or "")
         if not delta:
@@ -154,7 +153,7 @@ class Folder:
         link = place.link
         while True:
             page = self._get("messages delta", link)
-            onward = _onward(page, link)
+            onward = onward_of(page, link)
             link = onward or str(page.get("@odata.deltaLink") or "")
             if not link:
                 raise CursorExpired(NOWHERE)
@@ -197,14 +196,6 @@ def download(graph: Graph, remote_id: str, part: str, limit: int) -> bytes:
         raise BadItem("The attachment is no longer there.", remote_id=remote_id, code="gone") from error
     except Unsupported as error:  # a link to a file in the cloud has no bytes in the mailbox
         raise BadItem("This attachment has no content here.", remote_id=remote_id, code="no_content") from error
-
-
-def _onward(page: Mapping[str, Any], link: str) -> str:
-    """The next link of a page, "" for the last one. Raises CursorExpired for one that leads nowhere new."""
-    onward = str(page.get("@odata.nextLink") or "")
-    if onward and onward == link:
-        raise CursorExpired(NOWHERE)
-    return onward
 
 
 def _odata(value: datetime) -> str:

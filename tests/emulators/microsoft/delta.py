@@ -19,13 +19,15 @@ DEFAULT_PAGE = 10
 class Manners:
     """How deltas behave. ``lag`` hides changes younger than so many seconds; ``duplicates`` repeats the first item of
     a page on the next; ``shuffled`` turns pages round; ``empty_pages`` puts an empty page before each;
-    ``partial_updates`` names changed flags only, as Exchange does; ``masters`` has calendar deltas name the master."""
+    ``partial_updates`` names changed flags only, as Exchange does; ``masters`` has calendar deltas name the master;
+    ``latency`` is how long an answer takes, in real seconds."""
 
     lag: float = 0.0
     duplicates: bool = False
     shuffled: bool = False
     empty_pages: bool = False
     partial_updates: bool = False
+    latency: float = 0.0
     masters: bool = False
 
 

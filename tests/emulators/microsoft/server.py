@@ -14,6 +14,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -198,6 +199,8 @@ class Server:
                 inner = "MailboxConcurrency" if flying > CONCURRENT else "RequestLimit"
                 return error(429, "ApplicationThrottled", inner=inner, headers={"Retry-After": "10"})
             request.path = rest
+            if self.manners.latency:
+                time.sleep(self.manners.latency)
             return self._answered(request, address, base)
         finally:
             with self._lock:
