@@ -1,8 +1,7 @@
 """Who plays which part in an item: own side, the sender, the counterparties, and the direction that follows.
 
-Pure. Facts: RFC 5322 3.6 (originator, destination and resent fields); the rest are the rulings of docs/matching.md
-on forwards, web forms, list
-rewriting, crowds and addresses that are not people.
+Pure. Facts: RFC 5322 3.6 (originator, destination and resent fields); the rest are the rulings of docs/matching.md on
+forwards, web forms, list rewriting, crowds and addresses that are not people.
 """
 
 from __future__ import annotations
@@ -24,10 +23,9 @@ QUIET = frozenset({"sender"})  # counts when its exact address is known, never a
 @dataclass(frozen=True, slots=True)
 class Cast:
     """The parts of one item. ``sender`` is who wrote it (None when unreadable); ``counterparties`` everyone to be
-    matched, each address
-    once, in the order of their parts. ``direction`` is inbound, outbound, internal or "" for meetings.
-    ``logged_for_us`` says that own side forwarded
-    it to the dropbox or to themselves; ``dropbox`` that the logging address was on it."""
+    matched, each address once, in the order of their parts. ``direction`` is inbound, outbound, internal or "" for
+    meetings. ``logged_for_us`` says that own side forwarded it to the dropbox or to themselves; ``dropbox`` that the
+    logging address was on it."""
 
     sender: Party | None
     counterparties: tuple[Party, ...]

@@ -50,8 +50,8 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A contact that could be made. ``company`` is a known one, else ``company_domain`` is the work domain to make
-    one by ("" for
-    freemail and shared domains). ``veto`` says why nothing is done, in which case ``action`` is NOTHING."""
+    one by ("" for freemail and shared domains). ``veto`` says why nothing is done, in which case ``action`` is
+    NOTHING."""
 
     address: str
     action: Action

@@ -1,11 +1,9 @@
 """Which deal an item belongs to: per counterparty, over the whole thread, and one question where it stays open.
 
-Order for one counterparty: what a person decided for the item or thread; a deal named in the item's own subject;
-the deal
-the thread was on before;
-the only deal open at that date; a deal that the thread comes to later. A thread takes along only what reaches the
-deal's
-contacts or company, until the deal's window has closed. Pure; never on the subject alone.
+Order for one counterparty: what a person decided for the item or thread; a deal named in the item's own subject; the
+deal the thread was on before; the only deal open at that date; a deal that the thread comes to later. A thread takes
+along only what reaches the deal's contacts or company, until the deal's window has closed. Pure; never on the subject
+alone.
 """
 
 from __future__ import annotations
@@ -65,8 +63,8 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One item of the thread on its way to its deals. ``pinned`` are deals a person attached to it, ``barred``
-    those taken off."""
+    """One item of the thread on its way to its deals. ``pinned`` are deals a person attached to it, ``barred`` those
+    taken off."""
 
     item: Item
     reaches: tuple[Reach, ...]

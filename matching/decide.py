@@ -1,8 +1,8 @@
 """Decide: all items of one thread together, in time order; the same answer whatever order they came in.
 
 Pure: same items, same directory, same rules, same decisions. Thread evidence flows inside the thread only, so that
-deciding one thread
-again touches nothing else. Facts about other threads (who wrote how often) come from the directory.
+deciding one thread again touches nothing else. Facts about other threads (who wrote how often) come from the
+directory.
 """
 
 from __future__ import annotations
@@ -228,8 +228,8 @@ def _questions(draft: Draft, bound: Bound, strangers: Strangers, off: set[Target
 
 
 def _answered(draft: Draft) -> set[str]:
-    """The kinds of question that people's links settle: a contact that could not be given to one counterparty
-    settles all."""
+    """The kinds of question that people's links settle: a contact that could not be given to one counterparty settles
+    all."""
     used = {verdict.contact for verdict in draft.verdicts}
     kinds = {"contact": "person", "company": "company", "deal": "deal"}
     attached = [pin.target for pin in draft.pins if pin.attached]

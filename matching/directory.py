@@ -1,9 +1,8 @@
 """What is known, as matching asks for it: prepared, keyed look-ups that cost no query each.
 
 Two implementations: ``matching.memory.InMemoryDirectory`` over plain records, and ``crm.directory`` which loads the
-records a
-batch can touch with one query per kind and hands them to the former. All addresses are canonical, all hosts in
-their one form (``matching.addresses``).
+records a batch can touch with one query per kind and hands them to the former. All addresses are canonical, all hosts
+in their one form (``matching.addresses``).
 """
 
 from __future__ import annotations
@@ -106,9 +105,8 @@ class DealRecord:
 @dataclass(frozen=True, slots=True)
 class RulingRecord:
     """A standing decision by a person. ``scope`` is thread, address or domain, ``value`` its key; ``verdict`` is
-    attach, detach, deal,
-    no_deal, ignore, not_a_contact, private or never_log. ``mailboxes`` limits it to one person's mail when not
-    empty."""
+    attach, detach, deal, no_deal, ignore, not_a_contact, private or never_log. ``mailboxes`` limits it to one
+    person's mail when not empty."""
 
     scope: str
     value: str

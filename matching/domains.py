@@ -31,8 +31,7 @@ def registrable(host: str) -> str:
     """The registrable domain of a host (public suffix plus one label), "" for none.
 
     Domains whose subdomains are rented out to others (``data/hosted.txt``) count as public suffixes. A host that is
-    itself a
-    suffix is its own: mail of somebody at ``github.io`` is still of that host.
+    itself a suffix is its own: mail of somebody at ``github.io`` is still of that host.
     """
     if not host or "." not in host:
         return host

@@ -1,8 +1,7 @@
 """Contacts that may be one person. Pure: proposes pairs with reasons, merges nothing.
 
 Candidates come from blocks (same address family, same phone, same company and a like name), so that the work is
-linear in the
-contacts but for the largest block, which is bounded. Measured on the febrl sets (docs/matching.md).
+linear in the contacts but for the largest block, which is bounded. Measured on the febrl sets (docs/matching.md).
 """
 
 from __future__ import annotations

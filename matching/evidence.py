@@ -1,11 +1,9 @@
 """The one table of weights, and how they add up.
 
-Score of a candidate = 1 - product of (1 - weight) over its distinct signals (noisy-or: each signal is an
-independent chance of being
-right). A candidate links from ``Rules.link`` (0.85) on, is suggested from ``Rules.suggest`` (0.3) on. The weights
-are chosen so that each sentence of
-docs/matching.md holds by arithmetic: a name alone (0.65) suggests, with thread or signature (0.6) it links, and
-thread with signature but no name (0.84) does not.
+Score of a candidate = 1 - product of (1 - weight) over its distinct signals (noisy-or: each signal is an independent
+chance of being right). A candidate links from ``Rules.link`` (0.85) on, is suggested from ``Rules.suggest`` (0.3) on.
+The weights are chosen so that each sentence of docs/matching.md holds by arithmetic: a name alone (0.65) suggests,
+with thread or signature (0.6) it links, and thread with signature but no name (0.84) does not.
 """
 
 from __future__ import annotations

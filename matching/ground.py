@@ -69,8 +69,8 @@ class Ground:
         return NOWHERE
 
     def employers(self, contact: ContactRecord, day: date, host: str) -> tuple[int, ...]:
-        """The companies a contact was at on a day when using an address of ``host``: one when known, several when
-        it must be asked.
+        """The companies a contact was at on a day when using an address of ``host``: one when known, several when it
+        must be asked.
 
         The address's own domain decides; a private address follows the dated jobs, else the present company.
         """
@@ -131,8 +131,8 @@ class ThreadSoFar:
             self._by_message.setdefault(settled.item.message_id, settled)
 
     def ancestors(self, item: Item) -> list[Settled]:
-        """What the item replies to, newest last: by References and In-Reply-To, else the whole thread so far. At
-        most ``MAX_ANCESTORS``."""
+        """What the item replies to, newest last: by References and In-Reply-To, else the whole thread so far. At most
+        ``MAX_ANCESTORS``."""
         direct = [self._by_message[parent] for parent in item.parents[-MAX_ANCESTORS:] if parent in self._by_message]
         return direct or self.settled[-MAX_ANCESTORS:]
 
@@ -140,10 +140,8 @@ class ThreadSoFar:
 @dataclass(frozen=True, slots=True)
 class Look:
     """One counterparty of one item, with all that may be asked about them. ``day`` is the item's date (UTC);
-    ``present`` the contacts and
-    ``companies`` the companies that the other counterparties' addresses make certain. ``said`` is the contact that
-    a person
-    attached and that must be this one."""
+    ``present`` the contacts and ``companies`` the companies that the other counterparties' addresses make certain.
+    ``said`` is the contact that a person attached and that must be this one."""
 
     item: Item
     party: Party

@@ -22,9 +22,8 @@ DISMISS = frozenset({"not_a_contact", "ignore"})
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one counterparty adds to the item. ``contact`` is certain or None; ``companies`` are certain;
-    ``person_known`` says that the
-    companies come from the person rather than from the domain alone. ``asks`` is why a person should look,
-    ``dismissed`` that one already did."""
+    ``person_known`` says that the companies come from the person rather than from the domain alone. ``asks`` is why a
+    person should look, ``dismissed`` that one already did."""
 
     look: Look
     contact: int | None = None

@@ -36,9 +36,8 @@ V = TypeVar("V")
 @dataclass(frozen=True, slots=True)
 class OwnSide:
     """Who we are. ``accounts`` maps each address and alias of a personal mailbox to its account's name; ``shared``
-    are team mailboxes and
-    users without a mailbox; ``dropbox`` logging addresses; ``domains`` internal ones (freemail among them is
-    ignored)."""
+    are team mailboxes and users without a mailbox; ``dropbox`` logging addresses; ``domains`` internal ones (freemail
+    among them is ignored)."""
 
     accounts: Mapping[str, str] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()

@@ -1,7 +1,7 @@
 """People's names in any script: one key for "is this the same name", and a likeness for "could it be".
 
-The key forgets case, accents, order ("Doe, Jane"), titles and single initials, and nothing else; nicknames and spelling
-variants only raise the likeness. A name alone never links anyone: callers combine it with other evidence.
+The key forgets case, accents, order ("Doe, Jane"), titles and single initials, and nothing else; nicknames and
+spelling variants only raise the likeness. A name alone never links anyone: callers combine it with other evidence.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""What people said about an item: its own pins and tombstones, then the answers for its thread, then the deals
-chosen for an
-address or domain. The nearer scope wins. Pure; never touches what people decided, only reads it.
+"""What people said about an item: its own pins and tombstones, then the answers for its thread, then the deals chosen
+for an address or domain. The nearer scope wins. Pure; never touches what people decided, only reads it.
 """
 
 from __future__ import annotations
@@ -54,8 +53,7 @@ def put_aside(item: Item, directory: Directory) -> str:
 
 def assigned(pins: Sequence[Pin], certain: Mapping[Party, tuple[int, ...]], directory: Directory) -> dict[Party, Pin]:
     """Which unknown counterparty each contact that a person attached must be: by name or local part, else the only
-    one left, else the
-    sender. ``certain`` tells the contacts that addresses make certain."""
+    one left, else the sender. ``certain`` tells the contacts that addresses make certain."""
     known = {contact for contacts in certain.values() for contact in contacts}
     wanted = [p for p in pins if p.attached and p.target.kind == "contact" and p.target.id not in known]
     free = [party for party, contacts in certain.items() if not contacts and party.role != "sender"]

@@ -15,11 +15,9 @@ class Rules:
     """``link`` and ``suggest`` are scores from which a candidate is attached or proposed. ``crowd`` is the number of
     counterparties above which an item is a crowd. ``deal_window`` runs before a deal's creation and after its close.
     ``inbound_before_question`` is how often a stranger writes as a person before we ask. ``never_log`` holds
-    canonical addresses and
-    domains; ``dropbox`` the logging addresses; ``shared_domains`` what an admin added to the tables.
-    ``keep_private`` are the mailboxes
-    whose owners keep private items for themselves. ``region`` is the ISO 3166 country of phone numbers written
-    without one."""
+    canonical addresses and domains; ``dropbox`` the logging addresses; ``shared_domains`` what an admin added to the
+    tables. ``keep_private`` are the mailboxes whose owners keep private items for themselves. ``region`` is the ISO
+    3166 country of phone numbers written without one."""
 
     link: float = 0.85
     suggest: float = 0.3

@@ -1,8 +1,7 @@
 """Items that are no rep's question: each has its reason, and is counted and listed, never lost.
 
 Facts: RFC 3834 (Auto-Submitted), RFC 2919/2369 (list headers), RFC 5546 (iTIP) are read by the parser and arrive as
-marks;
-here they meet the directory. Pure.
+marks; here they meet the directory. Pure.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from matching.types import Item, Mark
 
 
 def reason_to_ignore(item: Item, cast: Cast, directory: Directory, rules: Rules) -> str:
-    """Why the item is kept out of review: never_log, private, invitation, automatic, internal or bulk; "" when it
-    is not."""
+    """Why the item is kept out of review: never_log, private, invitation, automatic, internal or bulk; "" when it is
+    not."""
     if any(rules.forbids(party.address) for party in item.parties):
         return "never_log"
     if any(_is_ruled(party.address, "never_log", directory) for party in cast.counterparties):

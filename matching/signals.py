@@ -1,8 +1,8 @@
-"""One decorated function for each signal. To add one: write a function here, give its weight in ``matching.evidence``.
+"""One decorated function for each signal. To add one: write a function here, give its weight in
+``matching.evidence``.
 
 A signal looks at one counterparty and yields findings; it knows nothing of the other signals, of thresholds or of
-questions. Cheap
-signals come first; those marked ``costly`` run only while the person is not certain.
+questions. Cheap signals come first; those marked ``costly`` run only while the person is not certain.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What a signature block gives away: phone numbers, addresses, a job title. Suggestions only, never facts.
 
-Facts: E.164 and national formats as in ``phonenumbers`` (Google's libphonenumber metadata). All scanning is
-bounded: at most
-``MAX_TEXT`` characters, ``MAX_PHONES`` numbers. Nothing is looked up.
+Facts: E.164 and national formats as in ``phonenumbers`` (Google's libphonenumber metadata). All scanning is bounded:
+at most ``MAX_TEXT`` characters, ``MAX_PHONES`` numbers. Nothing is looked up.
 """
 
 from __future__ import annotations

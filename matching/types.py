@@ -1,7 +1,7 @@
 """The words of matching: what is judged (Item), what is known (Directory), what comes out (Decision).
 
-Everything is immutable and comparable, so that two runs over the same input can be compared with ``==``. Nothing
-here reads a clock or a database; the SQL side of ``Directory`` lives in ``crm.directory``.
+Everything is immutable and comparable, so that two runs over the same input can be compared with ``==``. Nothing here
+reads a clock or a database; the SQL side of ``Directory`` lives in ``crm.directory``.
 """
 
 from __future__ import annotations
@@ -106,8 +106,7 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a person should settle. ``kind`` is person, company or deal; ``key`` groups equal questions
-    ("address:a@b", "domain:b", "thread:t",
-    "name:N"); ``reason`` is the chip's name (see ``matching.review``)."""
+    ("address:a@b", "domain:b", "thread:t", "name:N"); ``reason`` is the chip's name (see ``matching.review``)."""
 
     kind: str
     key: str
@@ -117,9 +116,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The whole answer for one item. ``reason`` says why it is ignored (internal, bulk, automatic, private, never_log,
-    invitation) or unmatched; ``direction`` is inbound, outbound, internal, or "" for meetings. ``lost`` are
-    candidates that were considered and rejected, each with ``against``."""
+    """The whole answer for one item. ``reason`` says why it is ignored (internal, bulk, automatic, private,
+    never_log, invitation) or unmatched; ``direction`` is inbound, outbound, internal, or "" for meetings. ``lost``
+    are candidates that were considered and rejected, each with ``against``."""
 
     item: int
     status: Status

@@ -1,6 +1,5 @@
-"""Simpler ways to match, as common products do it, to measure ours against: exact address with the first row
-winning, address plus
-domain, and the five most recent open deals. Never used by the sync flow.
+"""Simpler ways to match, as common products do it, to measure ours against: exact address with the first row winning,
+address plus domain, and the five most recent open deals. Never used by the sync flow.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A labelled corpus as matching sees it: own side, directory, items and truth, out of the files that
-docs/matching.md lays out. Reads files only.
+"""A labelled corpus as matching sees it: own side, directory, items and truth, out of the files that docs/matching.md
+lays out. Reads files only.
 
-Mails and events go through the same parser and the same translation as in the sync flow. A file that can't be read
-is counted, never fatal.
+Mails and events go through the same parser and the same translation as in the sync flow. A file that can't be read is
+counted, never fatal.
 """
 
 from __future__ import annotations

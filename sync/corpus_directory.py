@@ -1,9 +1,8 @@
-"""The directory of a labelled corpus: contacts, companies and deals from CSV files in contract.md's columns, held
-in memory. Reads files only.
+"""The directory of a labelled corpus: contacts, companies and deals from CSV files in contract.md's columns, held in
+memory. Reads files only.
 
 A freemail, ISP or school domain in a company's row is kept and never counts (matching sees to that). Rows are one
-person only when their primary addresses
-are equal.
+person only when their primary addresses are equal.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ Row = Mapping[str, str]
 @dataclass(slots=True)
 class Records:
     """The records, and how truth names each: contacts by primary address (else ``name:N``), companies by primary
-    domain (else ``name:N``), deals by
-    title."""
+    domain (else ``name:N``), deals by title."""
 
     contacts: list[ContactRecord] = field(default_factory=list)
     companies: list[CompanyRecord] = field(default_factory=list)

@@ -2,8 +2,7 @@
 files, writes nothing.
 
 The same parse, the same translation and the same ``decide`` as in the sync flow; only the directory is held in
-memory. The baselines show what simpler ways
-would have done with the same input.
+memory. The baselines show what simpler ways would have done with the same input.
 """
 
 from __future__ import annotations

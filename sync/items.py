@@ -32,9 +32,8 @@ def item_from_envelope(
     mailboxes: Sequence[str],
     occurred_at: datetime,
 ) -> Item:
-    """A mail as matching sees it. ``marks`` are those of ``connectors.mime.classify``; ``mailboxes`` the addresses
-    of the accounts that saw it;
-    ``occurred_at`` aware UTC."""
+    """A mail as matching sees it. ``marks`` are those of ``connectors.mime.classify``; ``mailboxes`` the addresses of
+    the accounts that saw it; ``occurred_at`` aware UTC."""
     return Item(
         id=id,
         kind="email",

@@ -13,8 +13,8 @@ MAX_REFERENCES = 60
 
 
 class ThreadIndex:
-    """Union of message ids. ``add`` everything first, then ask ``thread``; the answer does not depend on the order
-    of adding."""
+    """Union of message ids. ``add`` everything first, then ask ``thread``; the answer does not depend on the order of
+    adding."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}

@@ -1,5 +1,5 @@
-"""Scenes in which the directory is wrong or silent, so that no matcher can be right: they keep the figures honest. Truth
-is still who it really was."""
+"""Scenes in which the directory is wrong or silent, so that no matcher can be right: they keep the figures honest.
+Truth is still who it really was."""
 
 from __future__ import annotations
 

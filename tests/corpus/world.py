@@ -1,8 +1,8 @@
 """The world of the corpus: small independent scenes, each with its own companies, people, deals and conversation.
 
 Truth is written by the scene that made the situation, out of who really is whom and what the rulings say can be
-known; the
-matcher is never asked. A scene is a function of its number and the seed alone, so that any size can be streamed.
+known; the matcher is never asked. A scene is a function of its number and the seed alone, so that any size can be
+streamed.
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ class Scene:
     def person(
         self, company: Company | None = None, *, known: bool = True, host: str = "", rows: list[str] | None = None
     ) -> Person:
-        """Somebody at a company, or with a private address (``host``). ``rows`` replaces the addresses the
-        directory knows."""
+        """Somebody at a company, or with a private address (``host``). ``rows`` replaces the addresses the directory
+        knows."""
         first, last, script = people.name(self.rng)
         number = self.next()
         local = people.local_part(first, last, script, number, self.rng)
