@@ -228,13 +228,19 @@ def start(
     )
     (root / "dovecot.conf").write_text(text)
     server.process = subprocess.Popen(
-        [found, "-F", "-c", str(root / "dovecot.conf")],
+        [*_dying_with_us(), found, "-F", "-c", str(root / "dovecot.conf")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
     _await(server)
     return server
+
+
+def _dying_with_us() -> list[str]:
+    """Has the kernel end the server when a test process is killed and cannot."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
 
 
 def _fast_folder() -> str | None:
