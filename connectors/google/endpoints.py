@@ -17,11 +17,11 @@ TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 REVOKE_URL = "https://oauth2.googleapis.com/revoke"
 CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 
-VERSIONS = {"gmail": "v1", "calendar": "v3"}
+VERSIONS = {"gmail": "v1", "calendar": "v3", "admin": "directory_v1"}
 
 
 def document(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The discovery document of ``name`` ("gmail", "calendar") with its hosts replaced by ``google_endpoint``."""
+    """The discovery document of ``name`` ("gmail", "calendar", "admin"), hosts replaced by ``google_endpoint``."""
     cache: Any = discovery_cache
     text = cache.get_static_doc(name, VERSIONS[name])
     found: dict[str, Any] = json.loads(text or "{}")

@@ -73,7 +73,10 @@ def _served(world: World, request: Request, name: str, api: str, run: Run) -> di
     person = world.people[grant.user]
     if not any(api in scope or scope == "https://mail.google.com/" for scope in grant.scopes):
         raise Refused(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
-    if api == "gmail":
+    if api == "admin":
+        if not person.admin:
+            raise Refused(403, "forbidden", "Not Authorized to access this resource/api")
+    elif api == "gmail":
         if not person.has_gmail:
             raise Refused(400, "failedPrecondition", "Mail service not enabled")
         world.quota.take(grant.user, name)
@@ -157,6 +160,24 @@ def _stop_channel(world: World, person: Person, grant: Grant, request: Request) 
     return {}
 
 
+def _users(world: World, person: Person, grant: Grant, request: Request) -> dict[str, Any]:
+    wanted = request.given.get("query", [""])[0]
+    if wanted and not wanted.startswith("orgUnitPath="):
+        raise Refused(400, "invalid", "Invalid Input: query")
+    unit = wanted.removeprefix("orgUnitPath=")
+    after = request.given.get("pageToken", [""])[0]
+    shown = [a for a, p in sorted(world.people.items()) if p.unit.startswith(unit) and a > after]
+    page = shown[: int(request.given.get("maxResults", ["100"])[0])]
+    users = [
+        {"kind": "admin#directory#user", "primaryEmail": address, "name": {"fullName": address.split("@")[0].title()},
+         "suspended": world.people[address].suspended, "orgUnitPath": world.people[address].unit,
+         "isMailboxSetup": world.people[address].has_gmail, "aliases": [f"alias.{address}"]}
+        for address in page
+    ]  # fmt: skip
+    found: dict[str, Any] = {"kind": "admin#directory#users", "etag": "1", "users": users}
+    return found | ({"nextPageToken": page[-1]} if len(shown) > len(page) else {})
+
+
 def _calendar_get(world: World, person: Person, grant: Grant, request: Request, calendar: str) -> dict[str, Any]:
     found = _calendar(person, calendar)
     return {"kind": "calendar#calendar", "etag": '"1"', "id": found.id, "summary": found.summary}
@@ -191,5 +212,6 @@ ROUTES: list[tuple[str, str, str, str, str, Any]] = [
     ("GET", f"{C}/calendars/([^/]+)/events", "events.list", "calendar", "Events", _events),
     ("GET", f"{C}/calendars/([^/]+)/events/([^/]+)", "events.get", "calendar", "Event", _event),
     ("POST", f"{C}/calendars/([^/]+)/events/watch", "events.watch", "calendar", "Channel", _watch_calendar),
+    ("GET", "/admin/directory/v1/users", "users.list", "admin", "Users", _users),
     ("POST", f"{C}/channels/stop", "channels.stop", "calendar", "", _stop_channel),
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from googleapiclient import discovery_cache
 from jsonschema import Draft202012Validator
 
-VERSIONS = {"gmail": "v1", "calendar": "v3"}
+VERSIONS = {"gmail": "v1", "calendar": "v3", "admin": "directory_v1"}
 KEPT = ("type", "enum", "items", "properties", "additionalProperties", "$ref")
 
 

@@ -48,6 +48,9 @@ class Person:
     broken: dict[str, Any] | None = None
     has_gmail: bool = True
     has_calendar: bool = True
+    unit: str = "/"
+    suspended: bool = False
+    admin: bool = False
 
 
 @dataclass
