@@ -58,6 +58,7 @@ class AccountReport:
     streams: dict[int, StreamReport] = field(default_factory=dict)
     requests: int = 0
     units: int = 0
+    bytes_in: int = 0
     seconds: float = 0.0
 
     def progress(self) -> int:
@@ -128,6 +129,7 @@ def _merged(total: AccountReport, report: AccountReport) -> AccountReport:
     report.streams = {**total.streams, **report.streams}
     report.requests += total.requests
     report.units += total.units
+    report.bytes_in += total.bytes_in
     report.seconds += total.seconds
     return report
 
@@ -151,7 +153,8 @@ def one_pass(service: Service, account_id: int, options: Options, limits: Limits
             log.error("account %s: unexpected %s", account_id, where(error))
             report.state, report.error = "failed", f"Internal error ({type(error).__name__}); it was logged."
             reactions.note(service, account_id, report.state, report.error, "internal")
-    report.requests, report.units, report.seconds = usage.requests, usage.units, time.monotonic() - begun
+    report.requests, report.units, report.bytes_in = usage.requests, usage.units, usage.bytes_in
+    report.seconds = time.monotonic() - begun
     _settle(service, report, options)
     return report
 
@@ -260,6 +263,7 @@ def _account_dict(report: AccountReport) -> dict[str, Any]:
         "error": report.error,
         "requests": report.requests,
         "quota_units": report.units,
+        "bytes": report.bytes_in,
         "seconds": round(report.seconds, 3),
         "streams": [
             {
