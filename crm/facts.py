@@ -256,8 +256,9 @@ def _written_by_other(contact_id: int) -> ColumnElement[bool]:
     own = exists().where(mine.canonical == author.canonical, mine.contact_id == contact_id)
     return exists().where(
         author.communication_id == Communication.id, author.role == "from",
-        exists().where(held.canonical == author.canonical, held.contact_id != contact_id), ~own,
-    )  # fmt: skip
+        exists().where(held.canonical == author.canonical, held.contact_id != contact_id).correlate(author),
+        ~own.correlate(author),
+    ).correlate(Communication)  # fmt: skip
 
 
 def _chunks(ids: list[int], size: int = 500) -> Iterable[list[int]]:

@@ -20,12 +20,11 @@ default.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from enum import IntEnum
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true, union
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from crm.errors import NotAllowed, NotFound
 from crm.models import (
@@ -40,140 +39,24 @@ from crm.models import (
     Sighting,
     User,
 )
+from crm.viewing import ItemFacts, SeenBy, Tier, Viewer, judge, sighting_tier, tier_of, visibility_cap
 
+__all__ = [
+    "ItemFacts", "SeenBy", "Tier", "Viewer", "can_open_ledger", "content_visible", "judge", "ledger_visible", "member",
+    "open_as_admin", "owned", "owners", "sighting_tier", "subject_visible", "tier", "tier_of", "tiers",
+    "visibility_cap", "visible",
+]  # fmt: skip
 CHUNK = 500
 
 
-class Tier(IntEnum):
-    """What someone sees of an item; greater sees more. ``word`` is the form kept in tables and settings."""
+# --- the rule as SQL; aliases of its own and explicit correlation, so that a caller may join the same tables
 
-    PRIVATE = 0
-    METADATA = 1
-    SUBJECT = 2
-    FULL = 3
-
-    @property
-    def word(self) -> str:
-        """private, metadata, subject or full."""
-        return self.name.lower()
+_seen, _party, _grant = aliased(Sighting), aliased(Participant), aliased(Grant)
 
 
-def tier_of(word: str) -> Tier:
-    """The tier a word means. Raises ValueError for another word."""
-    try:
-        return Tier[word.upper()]
-    except KeyError:
-        raise ValueError(f"{word!r} is not one of full, subject, metadata, private") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who is looking. ``role`` is admin, manager, rep, or system (workers and the command line). ``opened`` are
-    items an admin
-    opened by name through ``open_as_admin``, which audits each."""
-
-    user_id: int
-    role: str
-    opened: frozenset[int] = frozenset()
-
-    @classmethod
-    def system(cls) -> Viewer:
-        """An administrator of the data: sees that everything exists, and no content that is private to its owners."""
-        return cls(0, "system")
-
-    @property
-    def is_system(self) -> bool:
-        """Whether no person is looking."""
-        return self.role == "system"
-
-    @property
-    def is_admin(self) -> bool:
-        """Whether they configure the workspace."""
-        return self.role in ("admin", "system")
-
-    @property
-    def leads(self) -> bool:
-        """Whether they may assign other people's work (admins and managers). It opens no content."""
-        return self.role in ("admin", "manager", "system")
-
-
-@dataclass(frozen=True, slots=True)
-class SeenBy:
-    """One sighting as ``judge`` reads it. ``granted``: its owner opened the item to the viewer."""
-
-    owner_id: int
-    tier: Tier
-    granted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ItemFacts:
-    """All that decides who may see an item. ``participant``: the viewer takes part in it."""
-
-    status: str
-    cap: Tier = Tier.FULL
-    sightings: tuple[SeenBy, ...] = field(default_factory=tuple)
-    participant: bool = False
-
-
-def judge(viewer: Viewer, facts: ItemFacts) -> Tier:
-    """What the viewer sees of an item with these facts. Pure."""
-    shown = [Tier.FULL if s.granted else min(s.tier, _cap(facts)) for s in facts.sightings]
-    if viewer.is_system:
-        return Tier.FULL if shown and min(shown) > Tier.PRIVATE else Tier.METADATA
-    if any(s.owner_id == viewer.user_id for s in facts.sightings):
-        return Tier.FULL
-    if not shown or max(shown) == Tier.PRIVATE or not _reachable(facts):
-        return Tier.PRIVATE
-    return max(Tier.METADATA, min(shown))
-
-
-def _cap(facts: ItemFacts) -> Tier:
-    return Tier.FULL if facts.cap == Tier.PRIVATE and facts.participant else facts.cap
-
-
-def _reachable(facts: ItemFacts) -> bool:
-    """Unlinked items are their owners', unless granted, or capped to participants of whom the viewer is one."""
-    if facts.status == "linked" or any(s.granted for s in facts.sightings):
-        return True
-    return facts.status == "ignored" and facts.cap == Tier.PRIVATE and facts.participant
-
-
-# --- how the stored facts come about (``crm.sharing`` applies these)
-
-
-def sighting_tier(
-    *,
-    account: str,
-    streams: Iterable[str | None] = (),
-    contacts: Iterable[str | None] = (),
-    thread: str | None = None,
-    item: str | None = None,
-    loosest: str = "full",
-) -> str:
-    """The tier of one sighting: the most specific of item, thread, contact, stream and account, at most ``loosest``.
-    Where an
-    item lies in several folders, or has several contacts, with a choice each, the strictest of them counts. Pure."""
-    for chosen in ([item], [thread], list(contacts), list(streams), [account]):
-        if given := [tier_of(word) for word in chosen if word is not None]:
-            return min(*given, tier_of(loosest)).word
-    return "private"
-
-
-def visibility_cap(
-    marks: Collection[str], *, internal: bool, protected: bool, private_event: bool = False
-) -> str | None:
-    """What the kind of item allows at most to others: ``private`` (its participants only) for internal items and
-    those of protected
-    recipients, ``metadata`` for sensitive mail and private events, None for no cap. Pure."""
-    if internal or protected:
-        return "private"
-    if private_event or {"private", "confidential"} & set(marks):
-        return "metadata"
-    return None
-
-
-# --- the rule as SQL
+def _any(*where: ColumnElement[bool]) -> ColumnElement[bool]:
+    """There is a row, looked for beside the item of the query around."""
+    return exists().where(*where).correlate(Communication, _seen)
 
 
 def visible(viewer: Viewer) -> ColumnElement[bool]:
@@ -181,7 +64,7 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
     if viewer.is_system:
         return true()
     by_cap = or_(_open_cap(Tier.METADATA), _takes_part(viewer))
-    shared = and_(by_cap, _some_sighting(Sighting.tier != "private", "private"))
+    shared = and_(by_cap, _some_sighting(_seen.tier != "private", "private"))
     reachable = or_(
         Communication.status == "linked",
         and_(Communication.status == "ignored", Communication.visibility_cap == "private", _takes_part(viewer)),
@@ -201,7 +84,7 @@ def content_visible(viewer: Viewer) -> ColumnElement[bool]:
 
 def owned(viewer: Viewer) -> ColumnElement[bool]:
     """Condition on ``Communication``: the viewer is one of its owners."""
-    mine = exists().where(Sighting.communication_id == Communication.id, Sighting.owner_id == viewer.user_id)
+    mine = _any(_seen.communication_id == Communication.id, _seen.owner_id == viewer.user_id)
     return or_(mine, and_(Communication.author_id == viewer.user_id, ~_sighted()))
 
 
@@ -209,10 +92,10 @@ def _readable(viewer: Viewer, least: Tier, words: tuple[str, ...]) -> ColumnElem
     if viewer.is_system:
         return _system_readable()
     by_cap = or_(_open_cap(least), _takes_part(viewer))
-    closed = exists().where(
-        Sighting.communication_id == Communication.id,
-        ~and_(Sighting.tier.in_(words), by_cap),
-        ~_granted_by(viewer, Sighting.owner_id),
+    closed = _any(
+        _seen.communication_id == Communication.id,
+        ~and_(_seen.tier.in_(words), by_cap),
+        ~_granted_by(viewer, _seen.owner_id),
     )
     said = and_(func.coalesce(Communication.sharing, "full").in_(words), by_cap)
     authored = or_(said, _granted_by(viewer, Communication.author_id))
@@ -221,19 +104,19 @@ def _readable(viewer: Viewer, least: Tier, words: tuple[str, ...]) -> ColumnElem
 
 def _system_readable() -> ColumnElement[bool]:
     """Nobody shut it: no private sighting, no private cap."""
-    shut = exists().where(Sighting.communication_id == Communication.id, Sighting.tier == "private")
+    shut = _any(_seen.communication_id == Communication.id, _seen.tier == "private")
     authored = and_(Communication.author_id.is_not(None), func.coalesce(Communication.sharing, "full") != "private")
     return and_(func.coalesce(Communication.visibility_cap, "full") != "private", ~shut, or_(_sighted(), authored))
 
 
 def _sighted() -> ColumnElement[bool]:
-    return exists().where(Sighting.communication_id == Communication.id)
+    return _any(_seen.communication_id == Communication.id)
 
 
 def _some_sighting(condition: ColumnElement[bool], shut: str) -> ColumnElement[bool]:
     """A sighting as said, or an author's own item that is not ``shut``."""
     return or_(
-        exists().where(Sighting.communication_id == Communication.id, condition),
+        _any(_seen.communication_id == Communication.id, condition),
         and_(
             Communication.author_id.is_not(None), func.coalesce(Communication.sharing, "full") != shut, ~_sighted()
         ),
@@ -250,9 +133,7 @@ def _takes_part(viewer: Viewer) -> ColumnElement[bool]:
     """The cap is "participants only" and the viewer is one."""
     return and_(
         Communication.visibility_cap == "private",
-        exists().where(
-            Participant.communication_id == Communication.id, Participant.canonical.in_(_addresses_of(viewer.user_id))
-        ),
+        _any(_party.communication_id == Communication.id, _party.canonical.in_(_addresses_of(viewer.user_id))),
     )
 
 
@@ -270,19 +151,19 @@ def _addresses_of(user_id: int) -> Select[tuple[str]]:
 
 def _granted(viewer: Viewer) -> ColumnElement[bool]:
     """Some owner opened the item to the viewer."""
-    by_owner = exists().where(Sighting.communication_id == Communication.id, _granted_by(viewer, Sighting.owner_id))
+    by_owner = _any(_seen.communication_id == Communication.id, _granted_by(viewer, _seen.owner_id))
     return or_(by_owner, and_(~_sighted(), _granted_by(viewer, Communication.author_id)))
 
 
 def _granted_by(viewer: Viewer, owner: object) -> ColumnElement[bool]:
     live = and_(
-        Grant.owner_id == owner,
-        Grant.revoked_at.is_(None),
-        or_(Grant.user_id.is_(None), Grant.user_id == viewer.user_id),
+        _grant.owner_id == owner,
+        _grant.revoked_at.is_(None),
+        or_(_grant.user_id.is_(None), _grant.user_id == viewer.user_id),
     )
     return or_(
-        exists().where(Grant.communication_id == Communication.id, live).correlate(Communication, Sighting),
-        exists().where(Grant.thread_id == Communication.thread_id, live).correlate(Communication, Sighting),
+        _any(_grant.communication_id == Communication.id, live),
+        _any(_grant.thread_id == Communication.thread_id, live),
     )
 
 

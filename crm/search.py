@@ -91,7 +91,7 @@ def matches(session: Session, viewer: Viewer, query: str) -> ColumnElement[bool]
     parts = _sqlite(words) if _is_sqlite(session) else _postgres(words)
     rare = len(session.scalars(select(_FTS.c.rowid).where(parts.anywhere).limit(RARE + 1)).all()) <= RARE
     key: ColumnElement[Any] = Communication.id.expression if rare else Communication.id + literal_column("0")
-    rows = select(_FTS.c.rowid)
+    rows = select(_FTS.c.rowid).correlate(None)
     people, head, anywhere = (key.in_(rows.where(p)) for p in (parts.people, parts.head, parts.anywhere))
     return and_(anywhere, or_(people, and_(head, subject_visible(viewer)), content_visible(viewer)))
 

@@ -21,6 +21,8 @@ from crm.models import Communication, Contact, Job, Link, Participant, Sighting
 from crm.privacy import Viewer, content_visible, visible
 
 PAGE_MAX = 200
+# aliases of its own, so that a caller may join the same tables
+_sighting, _party, _link, _other = aliased(Sighting), aliased(Participant), aliased(Link), aliased(Link)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +132,23 @@ def conditions(session: Session, viewer: Viewer, filters: LogFilter) -> list[Col
     return found + _seen(viewer, filters) + _record(filters) + _words(session, viewer, filters)
 
 
+def _any(*where: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(*where).correlate(Communication)
+
+
 def _seen(viewer: Viewer, filters: LogFilter) -> list[ColumnElement[bool]]:
-    here = Sighting.communication_id == Communication.id
+    here = _sighting.communication_id == Communication.id
     found: list[ColumnElement[bool]] = []
     if filters.account_id is not None:
-        found.append(exists().where(here, Sighting.account_id == filters.account_id))
+        found.append(_any(here, _sighting.account_id == filters.account_id))
     if filters.user_id is not None:
-        own = exists().where(here, Sighting.owner_id == filters.user_id)
+        own = _any(here, _sighting.owner_id == filters.user_id)
         found.append(or_(own, Communication.author_id == filters.user_id))
     if filters.address:
-        takes_part = Participant.communication_id == Communication.id, Participant.canonical == filters.address
+        takes_part = _party.communication_id == Communication.id, _party.canonical == filters.address
         # whom a blind copy went to is content: by address it is found by those only who can read all
-        openly = exists().where(*takes_part, Participant.role != "bcc")
-        found.append(or_(openly, and_(exists().where(*takes_part), content_visible(viewer))))
+        openly = _any(*takes_part, _party.role != "bcc")
+        found.append(or_(openly, and_(_any(*takes_part), content_visible(viewer))))
     return found
 
 
@@ -157,24 +163,25 @@ def _record(filters: LogFilter) -> list[ColumnElement[bool]]:
 
 
 def _linked(kind: str, target: int) -> Any:
-    live = Link.target_kind == kind, Link.target_id == target, Link.tombstoned.is_(False)
-    return select(Link.communication_id).where(*live)
+    live = _link.target_kind == kind, _link.target_id == target, _link.tombstoned.is_(False)
+    return select(_link.communication_id).where(*live).correlate(None)
 
 
 def of_company(company_id: int) -> Any:
     """Ids of a company's items: those linked to it, and those of its people whatever their address's domain, unless
     such an item is
     linked to another company or was taken off this one."""
-    other = aliased(Link)
-    people = select(Contact.id).where(Contact.company_id == company_id, Contact.deleted_at.is_(None))
-    jobs = select(Job.contact_id).where(Job.company_id == company_id, Job.valid_to.is_(None))
-    elsewhere = exists().where(other.communication_id == Link.communication_id, other.target_kind == "company",
-                               or_(other.target_id == company_id, other.tombstoned.is_(False)))  # fmt: skip
-    theirs = select(Link.communication_id).where(
-        Link.target_kind == "contact", or_(Link.target_id.in_(people), Link.target_id.in_(jobs)),
-        Link.tombstoned.is_(False), ~elsewhere,
+    live = Contact.company_id == company_id, Contact.deleted_at.is_(None)
+    people = select(Contact.id).where(*live).correlate(None)
+    jobs = select(Job.contact_id).where(Job.company_id == company_id, Job.valid_to.is_(None)).correlate(None)
+    settled = or_(_other.target_id == company_id, _other.tombstoned.is_(False))
+    same_item = _other.communication_id == _link.communication_id
+    elsewhere = exists().where(same_item, _other.target_kind == "company", settled).correlate(_link)
+    theirs = select(_link.communication_id).where(
+        _link.target_kind == "contact", or_(_link.target_id.in_(people), _link.target_id.in_(jobs)),
+        _link.tombstoned.is_(False), ~elsewhere,
     )  # fmt: skip
-    return _linked("company", company_id).union(theirs)
+    return _linked("company", company_id).union(theirs.correlate(None))
 
 
 def _words(session: Session, viewer: Viewer, filters: LogFilter) -> list[ColumnElement[bool]]:
