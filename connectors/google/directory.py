@@ -45,7 +45,9 @@ def members(
     sleep: Callable[[float], None],
 ) -> Iterator[Member]:
     """Everyone with a mailbox, suspended and archived people left out; ``query`` narrows it in Google's own syntax,
-    such as ``orgUnitPath=/Sales``. ``admin`` is an administrator's address. Raises NeedsPerson, OperatorFault, TryLater."""
+    such as ``orgUnitPath=/Sales``. ``admin`` is an administrator's address.
+
+    Raises NeedsPerson, OperatorFault, TryLater."""
     secret = json.dumps({**read_secret(service_account_json), "subject": admin, "scopes": [SCOPE]})
     context = Context(
         now=now, sleep=sleep, config={}, secret=lambda: secret, save_secret=lambda _new: True,
