@@ -111,8 +111,12 @@ def _unfolded(text: str) -> Iterator[str]:
             continue
         if parts and _continues(line, parts):
             size += len(line)
+            if _soft(parts):
+                parts[-1] = parts[-1][:-1]
+            elif line[0] in " \t":
+                line = line[1:]
             if size <= MAX_LINE:
-                parts.append(line if _soft(parts) or line[0] not in " \t" else line[1:])
+                parts.append(line)
             continue
         if parts:
             yield "".join(parts)
