@@ -1,8 +1,7 @@
 """E-mail addresses of contacts: adding, taking off, dates of validity, and which addresses are our own.
 
-An empty canonical is never stored, and a contact never gets an address of our own side: it would attach every mail
-of that
-mailbox to them. One address on two contacts is allowed, a shared address: matching asks.
+An empty canonical is never stored, and a contact never gets an address of our own side: it would attach every mail of
+that mailbox to them. One address on two contacts is allowed, a shared address: matching asks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Companies and the domains they are known by: creating, changing, deleting with a way back, finding.
 
 A domain may be listed by two companies (an agency, parent and subsidiary): then matching asks. Shared domains
-(freemail, ISPs,
-schools) are never a company's.
+(freemail, ISPs, schools) are never a company's.
 """
 
 from __future__ import annotations
@@ -89,8 +88,7 @@ def by_domain_or_create(
     session: Session, domain: str, *, name: str = "", now: datetime, actor_id: int | None
 ) -> Company:
     """The first company that lists the domain, else a new one named ``name`` or after the domain. Serialised by the
-    writer lock on
-    SQLite and an advisory lock on PostgreSQL, so that two workers make one."""
+    writer lock on SQLite and an advisory lock on PostgreSQL, so that two workers make one."""
     checked = checked_domain(domain)
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"company:{checked}"))))

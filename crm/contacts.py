@@ -1,7 +1,6 @@
 """Contacts: creating, changing, deleting with a way back, finding. What a contact's page shows beside its fields is
-``crm.facts``;
-addresses are ``crm.addresses``; merging is ``crm.merges``; their verbs are named here too, so that callers need one
-module.
+``crm.facts``; addresses are ``crm.addresses``; merging is ``crm.merges``; their verbs are named here too, so that
+callers need one module.
 
 Every change is audited, and told to the outbox when matching reads it.
 """
@@ -64,8 +63,7 @@ def create(
     actor_id: int | None,
 ) -> Contact:
     """Add a contact; the first of ``emails`` is the primary one. Raises Refused for a bad or own address, or when
-    there is neither a
-    name nor an address. An address somebody else has makes it a shared one."""
+    there is neither a name nor an address. An address somebody else has makes it a shared one."""
     canonical_ = list(dict.fromkeys(checked(raw) for raw in emails))
     if taken := own_addresses(session, canonical_):
         raise Refused(f"{min(taken)} is an address of our own side; it can't be a contact's.", "email")
@@ -159,8 +157,7 @@ def delete(
     session: Session, contact_id: int, *, vault: Vault, actor_id: int | None, now: datetime, recreate: bool = False
 ) -> None:
     """Put a contact away (``restore`` brings it back). Unless ``recreate``, its addresses are marked, as keyed
-    hashes, so that the
-    mailbox does not create it again."""
+    hashes, so that the mailbox does not create it again."""
     contact = by_id(session, contact_id)
     contact.deleted_at = now
     if not recreate:
@@ -208,8 +205,7 @@ def by_id(session: Session, contact_id: int) -> Contact:
 
 def by_address(session: Session, raw: str) -> Contact | None:
     """The one contact with this address, whatever its case, blanks or notation. None for nobody, and for a shared
-    address that is
-    nobody's or several people's primary one."""
+    address that is nobody's or several people's primary one."""
     found = holders(session, raw)
     if len(found) <= 1:
         return found[0] if found else None
@@ -252,9 +248,8 @@ def page(
     after: tuple[str, int] | None = None,
     limit: int = 50,
 ) -> list[ContactRow]:
-    """Contacts by name. They are the team's: everybody sees all of them, no mail content is in them. ``after``
-    is the (name, id) the
-    page before ended with."""
+    """Contacts by name. They are the team's: everybody sees all of them, no mail content is in them. ``after`` is the
+    (name, id) the page before ended with."""
     member(viewer)
     query = (
         select(Contact, Address.canonical, Company.name, User.name)

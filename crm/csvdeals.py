@@ -1,6 +1,5 @@
 """Imports deals and tasks. A deal is the same as a known one by its number, else by title and company; a task by
-title, due day and what
-it belongs to. Stages are named, not made: an unknown one is an error that lists the known.
+title, due day and what it belongs to. Stages are named, not made: an unknown one is an error that lists the known.
 """
 
 from __future__ import annotations

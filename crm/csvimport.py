@@ -1,11 +1,9 @@
 """Imports a CSV file of contacts, companies, deals or tasks: preview, run, undo. The preview is the run itself,
 rolled back.
 
-Every bad row is an error with its line and the others go on. What a run created and changed is journalled with it,
-so that
-``undo`` takes back exactly that, and names what it leaves because somebody changed it since. The rules of each kind
-are in
-``crm.csvpeople`` and ``crm.csvdeals``.
+Every bad row is an error with its line and the others go on. What a run created and changed is journalled with it, so
+that ``undo`` takes back exactly that, and names what it leaves because somebody changed it since. The rules of each
+kind are in ``crm.csvpeople`` and ``crm.csvdeals``.
 """
 
 from __future__ import annotations
@@ -40,8 +38,7 @@ CHUNK = 500
 @dataclass(frozen=True, slots=True)
 class ImportResult:
     """What a run did, or a preview would do. ``counts`` has rows, created, updated, unchanged, failed. ``batch_id``
-    is None for a
-    preview. ``errors`` and ``warnings`` are cut at a thousand each; ``counts`` are not."""
+    is None for a preview. ``errors`` and ``warnings`` are cut at a thousand each; ``counts`` are not."""
 
     kind: str
     dry_run: bool
@@ -80,10 +77,9 @@ def run(
     now: datetime,
     dry_run: bool = False,
 ) -> ImportResult:
-    """Import ``source``: a path, or the content as text or bytes. ``mapping`` says for header names which column
-    they are, or
-    ``custom.NAME`` for a custom field, or "" to leave them out. Raises BadFile when nothing of the file can be
-    used."""
+    """Import ``source``: a path, or the content as text or bytes. ``mapping`` says for header names which column they
+    are, or ``custom.NAME`` for a custom field, or "" to leave them out. Raises BadFile when nothing of the file can
+    be used."""
     if kind not in KINDS:
         raise BadFile(f"{kind!r} is not one of {', '.join(KINDS)}.")
     table = Table(source)
@@ -109,8 +105,7 @@ def run(
 
 def undo(session: Session, batch_id: int, *, actor_id: int | None, now: datetime) -> Undone:
     """Take an import back: rows it created go, fields it changed get their old values, unless somebody changed them
-    since; those are
-    named. Raises NotFound for an unknown batch and Refused for one undone already."""
+    since; those are named. Raises NotFound for an unknown batch and Refused for one undone already."""
     batch = session.get(ImportBatch, batch_id)
     if batch is None:
         raise NotFound(f"There is no import {batch_id}.")

@@ -1,7 +1,6 @@
 """The journal of an import, and taking it back exactly. A created row goes when it is as the import left it and
-nothing of somebody
-else's hangs on it; a changed field gets its old value when it still has the import's. Whatever else there is stays,
-and is named.
+nothing of somebody else's hangs on it; a changed field gets its old value when it still has the import's. Whatever
+else there is stays, and is named.
 """
 
 from __future__ import annotations
@@ -160,8 +159,7 @@ def _remove_parts(
     touched: dict[str, set[Any]],
 ) -> None:
     """Addresses, domains and the like that the import gave to records it had not made. Those of records that were
-    made by it and
-    stay, stay with them."""
+    made by it and stay, stay with them."""
     stays = {noun: set(created.get(noun, {})) - going[noun] for noun in RECORDS}
     for part in PARTS:
         table = TABLES[part]

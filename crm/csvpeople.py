@@ -1,8 +1,6 @@
 """Imports contacts and companies. Rows are one person only when their primary addresses are equal; another shared
-address makes a
-shared address with a warning, never a merge. Companies are one when their names are (the legal form doesn't count),
-or when a row has
-no name and its domain is one company's.
+address makes a shared address with a warning, never a merge. Companies are one when their names are (the legal form
+doesn't count), or when a row has no name and its domain is one company's.
 """
 
 from __future__ import annotations

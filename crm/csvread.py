@@ -2,8 +2,7 @@
 deals.
 
 Encodings: a byte order mark decides; else UTF-8 if the file is valid UTF-8, else Windows-1252. The delimiter is the
-one the header
-has most of: comma, semicolon, tab or bar. Facts: RFC 4180; docs.python.org "csv".
+one the header has most of: comma, semicolon, tab or bar. Facts: RFC 4180; docs.python.org "csv".
 """
 
 from __future__ import annotations

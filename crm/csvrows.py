@@ -35,10 +35,9 @@ class Note:
 
 
 class Importer(Protocol):
-    """One kind of file. ``prepare`` loads what a chunk of rows refers to, ``take`` takes one row and returns
-    created, updated or
-    unchanged (BadCell, Refused: the row is refused, nothing was changed), ``finish`` writes what needs the chunk's
-    new ids."""
+    """One kind of file. ``prepare`` loads what a chunk of rows refers to, ``take`` takes one row and returns created,
+    updated or unchanged (BadCell, Refused: the row is refused, nothing was changed), ``finish`` writes what needs the
+    chunk's new ids."""
 
     columns: tuple[str, ...]
     noun: str

@@ -1,8 +1,7 @@
 """Deals: creating, changing, moving along their pipeline with history, the people on them, finding.
 
 The status follows the stage's kind. ``version`` guards concurrent edits: whoever gives the version they read gets
-Conflict when somebody
-else was faster.
+Conflict when somebody else was faster.
 """
 
 from __future__ import annotations
@@ -53,8 +52,7 @@ def create(
     actor_id: int | None,
 ) -> Deal:
     """Add a deal, in the first stage of the first pipeline unless told. In a won or lost stage it is closed, at
-    ``closed_at`` or now.
-    Raises Refused."""
+    ``closed_at`` or now. Raises Refused."""
     stage = pipelines.stage(session, stage_id) if stage_id else _first_stage(session)
     born = created_at or now
     deal = Deal(

@@ -1,12 +1,10 @@
 """Erasing a person, with a certificate of counts; and everything known of a person, for them to have.
 
 Goes: the contact with addresses, numbers and jobs; every item they wrote, or that was with nobody else of the other
-side, and notes
-about them alone. Stays, without their identity: items of others they got a copy of. Keyed hashes of their addresses
-and of the
-Message-IDs stay, so that the mailbox does not bring them back. The certificate names nobody. Text that speaks of
-them by first name
-only can't be found and stays; backups made before hold everything until they are deleted.
+side, and notes about them alone. Stays, without their identity: items of others they got a copy of. Keyed hashes of
+their addresses and of the Message-IDs stay, so that the mailbox does not bring them back. The certificate names
+nobody. Text that speaks of them by first name only can't be found and stays; backups made before hold everything
+until they are deleted.
 """
 
 from __future__ import annotations
@@ -118,8 +116,8 @@ def erase(session: Session, contact_id: int, *, vault: Vault, actor_id: int | No
 
 def export_person(session: Session, contact_id: int, viewer: Viewer | None = None) -> dict[str, Any]:
     """Everything known of a contact: fields, addresses, numbers, jobs, deals, tasks, and items as far as the viewer
-    may read them
-    (without one: as an administrator of the data; the content of private items is left out, their number is told)."""
+    may read them (without one: as an administrator of the data; the content of private items is left out, their
+    number is told)."""
     ids = _persons(session, contact_id)
     who = _identity(session, ids)
     items = sorted(_items(session, ids, who))

@@ -2,8 +2,7 @@
 with set-based loads.
 
 Without a viewer the export is an administrator's of the data: everything exists, and content that is private to its
-owners is left
-out. With one it is what they may see. Writes nothing.
+owners is left out. With one it is what they may see. Writes nothing.
 """
 
 from __future__ import annotations
@@ -202,8 +201,7 @@ def _accounts(session: Session, viewer: Viewer, ids: list[int]) -> dict[int, lis
 
 def target_names(session: Session, targets: Sequence[Any]) -> dict[tuple[str, int], str]:
     """How the contract names live records: a contact by primary address, else ``name:Full Name``; a company by
-    primary domain, else
-    ``name:Name``; a deal by title."""
+    primary domain, else ``name:Name``; a deal by title."""
     ids: dict[str, set[int]] = {"contact": set(), "company": set(), "deal": set()}
     for target in targets:
         ids[target.target_kind].add(target.target_id)

@@ -1,14 +1,11 @@
 """What a record's header tells: last mail in and out, last meeting held, the next one, open tasks, how strong the
-relation is and who
-knows them best. Only over items that exist for the viewer: a private item is no last contact and adds no strength.
+relation is and who knows them best. Only over items that exist for the viewer: a private item is no last contact and
+adds no strength.
 
-Strength, documented: every linked item of the last 365 days counts its weight (meeting held 5, call 4, mail from
-them 2, mail to them 1)
-halved every 60 days; score = 100 * (1 - e^(-sum / 12)). Levels: 1 from 5, 2 from 20, 3 from 40, 4 from 60, 5 from
-80. A one-way relation
-(nothing came from them, no meeting, no call) is level 1 at most. Items with more than 25 people of the other side
-don't count, nor
-do cancelled meetings.
+Strength, documented: every linked item of the last 365 days counts its weight (meeting held 5, call 4, mail from them
+2, mail to them 1) halved every 60 days; score = 100 * (1 - e^(-sum / 12)). Levels: 1 from 5, 2 from 20, 3 from 40, 4
+from 60, 5 from 80. A one-way relation (nothing came from them, no meeting, no call) is level 1 at most. Items with
+more than 25 people of the other side don't count, nor do cancelled meetings.
 """
 
 from __future__ import annotations
@@ -62,8 +59,7 @@ class Knows:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The header. ``level`` 0 (no relation) to 5, with ``reasons`` as sentences. ``reply_hours`` is the median time
-    until they answer us
-    in a thread, None for never."""
+    until they answer us in a thread, None for never."""
 
     last_inbound: Touch | None
     last_outbound: Touch | None

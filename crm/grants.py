@@ -1,6 +1,5 @@
 """Opening items to others: grants by owners, and requests for access that owners answer. Everything here is audited
-and can be
-taken back. ``crm.privacy`` reads the grants; tiers that hold for everybody are ``crm.sharing``'s.
+and can be taken back. ``crm.privacy`` reads the grants; tiers that hold for everybody are ``crm.sharing``'s.
 """
 
 from __future__ import annotations
@@ -102,8 +101,7 @@ def request_access(session: Session, viewer: Viewer, communication_id: int, *, n
 
 def answer_request(session: Session, viewer: Viewer, request_id: int, *, granted: bool, now: datetime) -> list[str]:
     """Any owner answers. Refusing closes the request. Granting opens the owner's own mailbox; the request is closed
-    when nobody
-    else's keeps the content closed, else it waits for the owners whose names are returned."""
+    when nobody else's keeps the content closed, else it waits for the owners whose names are returned."""
     request = session.get(AccessRequest, request_id)
     if request is None or request.answered_at is not None:
         raise NotFound("There is no such open request.")

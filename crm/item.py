@@ -81,8 +81,7 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class ItemView:
     """An opened item. ``row`` is what its line shows. Text, HTML, attachments, suggestions and Message-ID are given
-    with tier full only.
-    ``mine``: the viewer is an owner."""
+    with tier full only. ``mine``: the viewer is an owner."""
 
     row: LogRow
     text: str

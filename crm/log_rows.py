@@ -2,8 +2,7 @@
 rows.
 
 What a tier hides is replaced here, once, for every page: below *subject* the subject is a sentence ("E-mail with
-Jonas, 4 March"),
-below *full* there is no snippet, no attachment and no blind copy recipient.
+Jonas, 4 March"), below *full* there is no snippet, no attachment and no blind copy recipient.
 """
 
 from __future__ import annotations
@@ -37,9 +36,8 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class LogRow:
     """One line of the log or of a record's timeline, redacted. ``subject`` is a sentence below the subject tier.
-    ``people`` are names, the
-    other side first. ``thread_count`` counts what the viewer may see of the thread or series. ``why`` is one line.
-    Times are UTC."""
+    ``people`` are names, the other side first. ``thread_count`` counts what the viewer may see of the thread or
+    series. ``why`` is one line. Times are UTC."""
 
     id: int
     kind: str
@@ -77,8 +75,8 @@ def build(
     session: Session, viewer: Viewer, items: Sequence[Communication], *, counts: dict[int, int] | None = None
 ) -> list[LogRow]:
     """Rows for items in their order; those that don't exist for the viewer are left out. At most ten statements per
-    500 items.
-    ``counts`` are sizes of folded groups by item id; without it the visible size of each thread is asked."""
+    500 items. ``counts`` are sizes of folded groups by item id; without it the visible size of each thread is
+    asked."""
     rows: list[LogRow] = []
     for at in range(0, len(items), CHUNK):
         rows += _chunk(session, viewer, items[at : at + CHUNK], counts)

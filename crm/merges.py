@@ -1,7 +1,6 @@
 """Merging two contacts, or two companies, and taking it back exactly. Everything of the one is re-pointed to the
-other, never copied;
-what would stand there twice is laid into the decision's inverse. Matching then re-evaluates what both were reached
-by.
+other, never copied; what would stand there twice is laid into the decision's inverse. Matching then re-evaluates what
+both were reached by.
 
 The merged record stays, marked ``merged_into``, so that old addresses of its page still lead somewhere.
 """
@@ -96,9 +95,8 @@ def merge(session: Session, noun: str, keep_id: int, gone_id: int, *, actor_id: 
 
 
 def unmerge(session: Session, decision_id: int, *, actor_id: int | None, now: datetime) -> None:
-    """Take a merge back: every row goes back to where it was, unless it was moved on or removed since. Mail that
-    came after the merge
-    is decided anew. Raises NotFound, Refused when it was taken back already."""
+    """Take a merge back: every row goes back to where it was, unless it was moved on or removed since. Mail that came
+    after the merge is decided anew. Raises NotFound, Refused when it was taken back already."""
     decision = session.get(Decision, decision_id)
     if decision is None or decision.kind != "merge":
         raise NotFound("There is no such merge.")

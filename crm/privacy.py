@@ -1,10 +1,10 @@
 """Who sees what: the one place that compares users. Every query that lists, counts, searches, exports, suggests or
-notifies
-goes through here with its viewer. Decides over stored facts only (``crm.sharing`` keeps those facts up to date).
+notifies goes through here with its viewer. Decides over stored facts only (``crm.sharing`` keeps those facts up to
+date).
 
 The same rule exists twice, on purpose and tested against each other over every combination: as SQL conditions
-(``visible``,
-``subject_visible``, ``content_visible``) for queries, and as the pure function ``judge`` behind ``tiers`` for pages.
+(``visible``, ``subject_visible``, ``content_visible``) for queries, and as the pure function ``judge`` behind
+``tiers`` for pages.
 
 The rule, for someone who is no owner of the item:
 - a sighting shows its ``tier``, at most the item's ``visibility_cap``; an owner's grant shows all of that owner's
@@ -12,9 +12,8 @@ The rule, for someone who is no owner of the item:
 - cap ``private`` means "its participants only": a participant who is a user is not bound by it;
 - the item exists when its loosest sighting is metadata or better, and its content is as the strictest sighting says;
 - an item that is not linked yet exists for its owners, for those it was granted to, and for participants of a capped
-  one only.
-Calls and notes have an author instead of sightings; theirs counts as one sighting with tier ``sharing``, full by
-default.
+  one only. Calls and notes have an author instead of sightings; theirs counts as one sighting with tier ``sharing``,
+  full by default.
 """
 
 from __future__ import annotations
@@ -175,9 +174,8 @@ def _opened(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def tiers(session: Session, viewer: Viewer, communication_ids: Iterable[int]) -> dict[int, Tier]:
-    """The tier of each item, in a constant number of statements per 500 ids. Unknown ids are PRIVATE, like items
-    that don't
-    exist for the viewer."""
+    """The tier of each item, in a constant number of statements per 500 ids. Unknown ids are PRIVATE, like items that
+    don't exist for the viewer."""
     wanted = list(dict.fromkeys(communication_ids))
     found = dict.fromkeys(wanted, Tier.PRIVATE)
     for start in range(0, len(wanted), CHUNK):

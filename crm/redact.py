@@ -1,6 +1,6 @@
 """Takes a person's identity out of what stays: names and addresses in texts and JSON become ``[erased]``. Decides
-nothing about
-what is to go; that is ``crm.erase``. Texts are changed by whole addresses, numbers and full names only, in any case.
+nothing about what is to go; that is ``crm.erase``. Texts are changed by whole addresses, numbers and full names only,
+in any case.
 """
 
 from __future__ import annotations

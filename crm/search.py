@@ -1,9 +1,8 @@
 """Full-text search over the log, within what the viewer may see: subject and people for some, the text for others.
 
 SQLite: FTS5 with ``detail=column``, which knows no phrases, so queries are cut into single words the way its
-tokenizer cuts
-(sqlite.org/fts5.html, "unicode61"). PostgreSQL: tsvector with the ``simple`` configuration and prefix queries
-(postgresql.org/docs "textsearch-controls"). Never interprets what a person typed as query syntax.
+tokenizer cuts (sqlite.org/fts5.html, "unicode61"). PostgreSQL: tsvector with the ``simple`` configuration and prefix
+queries (postgresql.org/docs "textsearch-controls"). Never interprets what a person typed as query syntax.
 """
 
 from __future__ import annotations
@@ -82,9 +81,8 @@ def matches(session: Session, viewer: Viewer, query: str) -> ColumnElement[bool]
     in the query.
 
     People are searched where the item exists for the viewer, the subject where they may read it, the text where they
-    may read all.
-    Rare words are looked up first; for common ones the newest items are walked, so that a page never judges every
-    match."""
+    may read all. Rare words are looked up first; for common ones the newest items are walked, so that a page never
+    judges every match."""
     words = words_of(query)
     if not words:
         return None
@@ -108,8 +106,7 @@ def _cut(value: str) -> str:
 
 def _tokenizable(value: str) -> str:
     """SQLite's tokenizer cuts words and folds accents itself; only compatibility forms (full width, ligatures) and
-    NUL
-    are ours to settle."""
+    NUL are ours to settle."""
     return value.replace("\0", " ") if value.isascii() else normalize("NFKC", value.replace("\0", " "))
 
 

@@ -1,8 +1,7 @@
 """Sets and takes back who may see what: tiers chosen by owners, caps, grants, and requests for access.
 
 ``crm.privacy`` reads what is kept here. The tier of a sighting and the cap of an item are stored facts; ``refresh``
-recomputes
-them for given items from every setting that bears on them, and is called whenever one of these changes.
+recomputes them for given items from every setting that bears on them, and is called whenever one of these changes.
 """
 
 from __future__ import annotations
@@ -64,8 +63,7 @@ def refresh(session: Session, communication_ids: Iterable[int]) -> int:
     workspace's rules.
 
     Set-based, six statements per 500 items. Returns how many rows changed. Items are given by sync after it stored
-    them, and
-    here whenever a choice changes."""
+    them, and here whenever a choice changes."""
     ids = sorted(set(communication_ids))
     if not ids:
         return 0

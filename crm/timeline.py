@@ -1,8 +1,7 @@
 """The log, and the timelines of contacts, companies and deals: pages of rows the viewer may see, newest first.
 
 Keyset pages: a page costs the same at any depth. Record timelines fold a thread or a meeting series into one row.
-Every
-question goes through ``crm.privacy``; what a row shows is ``crm.log_rows``.
+Every question goes through ``crm.privacy``; what a row shows is ``crm.log_rows``.
 """
 
 from __future__ import annotations
@@ -28,9 +27,8 @@ _sighting, _party, _link, _other = aliased(Sighting), aliased(Participant), alia
 @dataclass(frozen=True, slots=True)
 class LogFilter:
     """What a page is narrowed to; empty means all. ``kinds`` of email, meeting, call, note. ``status`` linked,
-    review, unmatched,
-    ignored. ``user_id``: seen in a mailbox of theirs, or written by them. ``address``: takes part. ``since`` is
-    included, ``until`` not."""
+    review, unmatched, ignored. ``user_id``: seen in a mailbox of theirs, or written by them. ``address``: takes part.
+    ``since`` is included, ``until`` not."""
 
     kinds: frozenset[str] = frozenset()
     direction: str = ""
@@ -72,9 +70,8 @@ def page(
     now: datetime | None = None,
 ) -> Page:
     """A page, newest first; a constant number of statements. ``before`` is the token of the page before. ``fold``:
-    one row per
-    thread or series, for record timelines only. ``now``: what lies ahead is left to ``upcoming``. Raises Refused for
-    a bad token."""
+    one row per thread or series, for record timelines only. ``now``: what lies ahead is left to ``upcoming``. Raises
+    Refused for a bad token."""
     chosen = filters or LogFilter()
     where = conditions(session, viewer, chosen)
     if now is not None:
@@ -169,8 +166,7 @@ def _linked(kind: str, target: int) -> Any:
 
 def of_company(company_id: int) -> Any:
     """Ids of a company's items: those linked to it, and those of its people whatever their address's domain, unless
-    such an item is
-    linked to another company or was taken off this one."""
+    such an item is linked to another company or was taken off this one."""
     live = Contact.company_id == company_id, Contact.deleted_at.is_(None)
     people = select(Contact.id).where(*live).correlate(None)
     jobs = select(Job.contact_id).where(Job.company_id == company_id, Job.valid_to.is_(None)).correlate(None)

@@ -1,8 +1,7 @@
 """People who sign in: creation, passwords (argon2id), roles, and leaving with a hand-over in one step.
 
 Never logs a password and never says whether an address is known. Facts: RFC 9106 (argon2), NIST SP 800-63B 5.1.1
-(length
-is the only composition rule).
+(length is the only composition rule).
 """
 
 from __future__ import annotations
@@ -142,10 +141,9 @@ class HandOver:
 def deactivate(
     session: Session, user_id: int, *, hand_over_to: int | None, now: datetime, actor_id: int | None
 ) -> HandOver:
-    """End a user's access; the log stays. Contacts, companies, open deals and open tasks go to ``hand_over_to``
-    (None leaves
-    them unowned), mailboxes are paused. What was private stays private. Raises Refused for the last admin or a bad
-    successor."""
+    """End a user's access; the log stays. Contacts, companies, open deals and open tasks go to ``hand_over_to`` (None
+    leaves them unowned), mailboxes are paused. What was private stays private. Raises Refused for the last admin or a
+    bad successor."""
     user = by_id(session, user_id)
     if user.role == "admin":
         _keep_one_admin(session, user_id)

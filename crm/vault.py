@@ -1,10 +1,9 @@
 """Seals secrets at rest (AES-256-GCM) and makes keyed hashes. Holds keys in memory only; never logs, never stores.
 
 Every configured key is stretched with HKDF-SHA256 into one sealing key and one hashing key. The newest seals; any
-opens. A token
-is ``v1.<key id>.<base64url(nonce + ciphertext)>``; the context is bound as associated data, so that a token moved to
-another
-row does not open. Facts: RFC 5869 (HKDF), RFC 5116 section 5.2 (AES-GCM), NIST SP 800-38D (96-bit random nonces).
+opens. A token is ``v1.<key id>.<base64url(nonce + ciphertext)>``; the context is bound as associated data, so that a
+token moved to another row does not open. Facts: RFC 5869 (HKDF), RFC 5116 section 5.2 (AES-GCM), NIST SP 800-38D
+(96-bit random nonces).
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ class CannotOpen(Exception):
 
 class Vault:
     """Seals and opens with a ring of keys, newest first. ``keyed_hash`` uses the oldest, so that it is stable while
-    keys
-    are added in front; dropping the oldest key forgets what was hashed."""
+    keys are added in front; dropping the oldest key forgets what was hashed."""
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         if not keys or not all(keys):

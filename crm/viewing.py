@@ -33,9 +33,8 @@ def tier_of(word: str) -> Tier:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is looking. ``role`` is admin, manager, rep, or system (workers and the command line). ``opened`` are
-    items an admin
-    opened by name through ``open_as_admin``, which audits each."""
+    """Who is looking. ``role`` is admin, manager, rep, or system (workers and the command line). ``opened`` are items
+    an admin opened by name through ``open_as_admin``, which audits each."""
 
     user_id: int
     role: str
@@ -114,8 +113,8 @@ def sighting_tier(
     loosest: str = "full",
 ) -> str:
     """The tier of one sighting: the most specific of item, thread, contact, stream and account, at most ``loosest``.
-    Where an
-    item lies in several folders, or has several contacts, with a choice each, the strictest of them counts. Pure."""
+    Where an item lies in several folders, or has several contacts, with a choice each, the strictest of them counts.
+    Pure."""
     for chosen in ([item], [thread], list(contacts), list(streams), [account]):
         if given := [tier_of(word) for word in chosen if word is not None]:
             return min(*given, tier_of(loosest)).word
@@ -126,8 +125,7 @@ def visibility_cap(
     marks: Collection[str], *, internal: bool, protected: bool, private_event: bool = False
 ) -> str | None:
     """What the kind of item allows at most to others: ``private`` (its participants only) for internal items and
-    those of protected
-    recipients, ``metadata`` for sensitive mail and private events, None for no cap. Pure."""
+    those of protected recipients, ``metadata`` for sensitive mail and private events, None for no cap. Pure."""
     if internal or protected:
         return "private"
     if private_event or {"private", "confidential"} & set(marks):

@@ -1,7 +1,6 @@
 """The settings a workspace keeps in its database, declared in one table: name, kind, default, meaning. Validates,
-audits, and tells
-the outbox, which applies a change to the past where the setting means that. Settings of the process are
-``crm.settings``.
+audits, and tells the outbox, which applies a change to the past where the setting means that. Settings of the process
+are ``crm.settings``.
 """
 
 from __future__ import annotations
@@ -35,9 +34,8 @@ class BadValue(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One setting. ``parse`` turns the given strings into the stored JSON value, or raises ValueError with the end
-    of a sentence.
-    ``many``: a list."""
+    """One setting. ``parse`` turns the given strings into the stored JSON value, or raises ValueError with the end of
+    a sentence. ``many``: a list."""
 
     name: str
     default: Any
@@ -91,8 +89,7 @@ def put(session: Session, name: str, value: Any, *, actor_id: int | None, now: d
 
 def internal_domains(session: Session, configured: Iterable[str] = ()) -> list[str]:
     """Our own domains: the setting; else ``configured`` (the process setting); else those of the connected accounts,
-    without
-    freemail and other shared domains."""
+    without freemail and other shared domains."""
     if chosen := get(session, "internal_domains"):
         return list(chosen)
     if given := sorted({d for d in map(one_domain, configured) if d}):
