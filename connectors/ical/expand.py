@@ -21,6 +21,7 @@ from connectors.types import CalendarEvent
 
 MAX_RULES: Final = 20
 MAX_DATES: Final = 20_000
+_ANSWERS: Final = frozenset({"REPLY", "COUNTER", "REFRESH", "DECLINECOUNTER"})
 _DAY: Final = timedelta(days=1)
 _EARLIEST: Final = datetime(2, 1, 1)  # noqa: DTZ001 - a wall time
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -96,9 +97,12 @@ class _Series:
 
     def instances(self) -> Iterator[Occurrence]:
         """Overrides first, then what the rules give, ascending."""
-        for key, event in self._overrides.items():
-            yield self._occurrence(event, key, *self._span(event))
         master = self._master
+        excluded = self._dates(master)[1] if master is not None and master.recurrence else set()
+        for key, event in self._overrides.items():
+            # An answer to an instance does not bring it back once its series excludes it.
+            if event.method not in _ANSWERS or self._wall_of_key(key) not in excluded:
+                yield self._occurrence(event, key, *self._span(event))
         if master is None:
             return
         if not master.recurrence:

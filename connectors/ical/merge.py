@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from connectors.ical.zones import zone_info
 from connectors.types import Attendee, CalendarEvent
 
 _LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -50,27 +51,67 @@ class Merged:
 def merge_versions(versions: Iterable[Version]) -> Merged | None:
     """The state of one (uid, recurrence id). None when there is nothing to believe. The versions may come in any order
     and any number of times."""
-    distinct = sorted(set(versions), key=_tie)
+    return _merged(sorted(set(versions), key=_tie), None)
+
+
+def _merged(distinct: Collection[Version], series: CalendarEvent | None) -> Merged | None:
+    """``series`` is what an instance takes from its series where no offer of its own is known."""
     organizer = _organizer(distinct)
     believed = [version for version in distinct if _is_believed(version, organizer)]
+    refused = tuple(version for version in distinct if version not in believed)
     base = _base(believed)
     if base is None:
         return None
-    refused = tuple(version for version in distinct if version not in believed)
-    event, cancelled = _settled(base, believed)
-    return Merged(event, cancelled, refused, all(version.sender for version in believed))
+    from_mail = all(version.sender for version in believed)
+    if series is None or base.event.method in _OFFERS:
+        event, cancelled = _settled(base, believed)
+        return Merged(event, cancelled, refused, from_mail)
+    inherited = Version(series)
+    event, cancelled = _settled(inherited, [inherited, *believed])
+    # An answer stays visible as one: such an instance exists only as long as its series still has it.
+    method = base.event.method if base.event.method in _FROM_ATTENDEE else ""
+    return Merged(replace(event, method=method), cancelled, refused, from_mail)
 
 
 def merge_series(versions: Iterable[Version]) -> dict[datetime | date | None, Merged]:
-    """The same for all versions of one uid: recurrence id -> state (None: the single event or the series itself). An
-    instance inherits the organizer that the series is bound to."""
-    held = list(versions)
-    organizer = _organizer(sorted(set(held), key=_tie))
+    """The same for all versions of one uid: recurrence id -> state (None: the single event or the series itself).
+
+    An instance is bound to the organizer of its series. One of which only an answer or a cancellation is known takes
+    the rest - guests, title, length - from the series.
+    """
+    held = sorted(set(versions), key=_tie)
+    organizer = _organizer(held)
     groups: dict[datetime | date | None, list[Version]] = {}
     for version in held:
         groups.setdefault(version.event.recurrence_id, []).append(version)
-    merged = {key: merge_versions(_bound(group, organizer)) for key, group in groups.items()}
-    return {key: state for key, state in merged.items() if state is not None}
+    series = _merged(_bound(groups.pop(None, []), organizer), None)
+    states: dict[datetime | date | None, Merged | None] = {None: series}
+    for key, group in groups.items():
+        inherited = _instance(series.event, key) if series is not None and key is not None else None
+        states[key] = _merged(_bound(group, organizer), inherited)
+    return {key: state for key, state in states.items() if state is not None}
+
+
+def _instance(series: CalendarEvent, key: datetime | date) -> CalendarEvent | None:
+    """The instance of a series at its original time; None where the key is of the other kind (date, time). It is older
+    than whatever was said of it."""
+    start: datetime | date = key
+    if isinstance(key, datetime) and isinstance(series.start, datetime):
+        floating = series.start.tzinfo is None
+        start = key.replace(tzinfo=None) if floating else key.astimezone(zone_info(series.zone))
+    elif isinstance(key, datetime) or isinstance(series.start, datetime):
+        return None
+    end = start + _length(series)
+    return replace(
+        series, start=start, end=end, recurrence_id=key, recurrence=(), sequence=0, dtstamp=None, modified=None
+    )
+
+
+def _length(event: CalendarEvent) -> timedelta:
+    """Start and end are of one kind, both times or both dates."""
+    if isinstance(event.start, datetime) and isinstance(event.end, datetime):
+        return event.end - event.start
+    return timedelta(days=event.end.toordinal() - event.start.toordinal())
 
 
 def _bound(group: Collection[Version], organizer: str) -> list[Version]:
@@ -151,7 +192,9 @@ def _settled(base: Version, believed: Collection[Version]) -> tuple[CalendarEven
     cancelled = base.event.status == "cancelled" or any(_cancels_all(v, guests) for v in cancels)
     left = tuple(_answered(guest, believed) for guest in guests if cancelled or _key(guest) not in removed)
     status = "cancelled" if cancelled else base.event.status
-    return replace(base.event, attendees=left, status=status), cancelled
+    # A cancellation is told by the status alone: one that only takes out guests cancels nothing.
+    method = "" if base.event.method == "CANCEL" else base.event.method
+    return replace(base.event, attendees=left, status=status, method=method), cancelled
 
 
 def _cancels_all(version: Version, guests: Collection[Attendee]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.calendar import Merged, Version, merge_series, merge_versions
+from connectors.calendar import Merged, Version, expand, merge_series, merge_versions
 from connectors.types import Attendee, CalendarEvent
 
 NINE = datetime(2026, 3, 4, 9, tzinfo=UTC)
@@ -111,6 +111,34 @@ def test_a_stranger_cannot_move_an_instance_of_a_series_he_did_not_call() -> Non
         [mail("REQUEST", BOSS, received=1), Version(other, "mallory@evil.example", NINE + timedelta(minutes=9))]
     )
     assert set(state) == {None}
+
+
+def test_an_answer_to_one_instance_keeps_the_other_guests_of_the_series() -> None:
+    series = mail("REQUEST", BOSS, at=1, summary="Weekly", recurrence=("RRULE:FREQ=WEEKLY;COUNT=4",))
+    week = NINE + timedelta(days=7)
+    decline = mail("REPLY", JANE, at=5, responses={JANE: "declined"}, guests=(JANE,), recurrence_id=week, start=week)
+    states = merge_series([decline, series])
+    assert answers(states[week]) == {JANE: "declined", JOE: "needs-action"}
+    assert states[week].event.summary == "Weekly" and answers(states[None])[JANE] == "needs-action"
+    days = expand([state.event for state in states.values()], start=NINE, end=NINE + timedelta(days=60)).instances
+    assert [one.start for one in days] == [NINE + timedelta(days=7 * n) for n in range(4)]
+
+
+def test_a_cancelled_instance_keeps_its_title_and_stays_cancelled_when_the_series_changes() -> None:
+    series = mail("REQUEST", BOSS, sequence=5, at=9, summary="Weekly", recurrence=("RRULE:FREQ=WEEKLY;COUNT=4",))
+    week = NINE + timedelta(days=7)
+    cancel = mail("CANCEL", BOSS, sequence=2, at=5, guests=(), recurrence_id=week, start=week, status="cancelled")
+    states = merge_series([cancel, series])
+    assert states[week].cancelled and states[week].event.summary == "Weekly" and not states[None].cancelled
+
+
+def test_an_answer_does_not_bring_back_an_instance_that_the_series_excludes() -> None:
+    rules = ("RRULE:FREQ=WEEKLY;COUNT=3", "EXDATE:20260311T090000Z")
+    week = NINE + timedelta(days=7)
+    reply = mail("REPLY", JANE, at=5, responses={JANE: "accepted"}, guests=(JANE,), recurrence_id=week, start=week)
+    states = merge_series([mail("REQUEST", BOSS, at=1, recurrence=rules), reply])
+    found = expand([state.event for state in states.values()], start=NINE, end=NINE + timedelta(days=60)).instances
+    assert week not in [one.start for one in found] and len(found) == 2
 
 
 def test_guests_hidden_in_one_calendar_come_from_another() -> None:
