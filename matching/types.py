@@ -106,7 +106,7 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a person should settle. ``kind`` is person, company or deal; ``key`` groups equal questions
-    ("address:a@b", "domain:b", "thread:t", "name:N"); ``reason`` is the chip's name (see ``matching.review``)."""
+    ("address:a@b", "domain:b", "thread:t", "name:N"); ``reason`` is the chip on the review page."""
 
     kind: str
     key: str

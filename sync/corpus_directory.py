@@ -1,8 +1,8 @@
 """The directory of a labelled corpus: contacts, companies and deals from CSV files in contract.md's columns, held in
 memory. Reads files only.
 
-A freemail, ISP or school domain in a company's row is kept and never counts (matching sees to that). Rows are one
-person only when their primary addresses are equal.
+As the importer does it: a freemail or rented domain in a company's row is ignored, one of an ISP or school is kept
+and never counts; rows are one person only when their primary addresses are equal.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from crm.companies import name_key
 from matching.addresses import canonical, one_domain
 from matching.directory import AddressEntry, CompanyRecord, ContactRecord, DealRecord, DomainEntry, Job
+from matching.domains import shared_kind
 
 MAX_FIELD = 100_000
 CLOSED = frozenset({"won", "lost", "closed", "closed won", "closed lost", "closed-won", "closed-lost"})
@@ -72,7 +74,7 @@ class _Reader:
     def __init__(self) -> None:
         self._names: list[str] = []
         self._domains: list[dict[str, None]] = []
-        self._by_domain: dict[str, int] = {}
+        self._by_domain: dict[str, list[int]] = {}
         self._by_name: dict[str, int] = {}
         self._people: list[_Person] = []
         self._by_primary: dict[str, int] = {}
@@ -83,36 +85,37 @@ class _Reader:
         """A row of companies.csv: always a company of its own."""
         company = self._new_company(row.get("name", ""))
         for domain in map(one_domain, _many(row, "domains")):
-            if domain:
-                self._domains[company][domain] = None
-                self._by_domain.setdefault(domain, company)
+            self._add_domain(company, domain)
 
     def _new_company(self, name: str) -> int:
         self._names.append(name)
         self._domains.append({})
         company = len(self._names) - 1
-        if name:
-            self._by_name.setdefault(name.casefold(), company)
+        if key := name_key(name):
+            self._by_name.setdefault(key, company)
         return company
 
-    def _find_company(self, row: Row) -> int | None:
-        """The company a contact or deal names: by name when that company has the domain, else by domain, else by
-        name."""
-        name, domain = row.get("company", "").casefold(), one_domain(row.get("company_domain", ""))
-        named = self._by_name.get(name) if name else None
-        if named is not None and (not domain or domain in self._domains[named]):
-            return named
-        if domain in self._by_domain:
-            return self._by_domain[domain]
-        if named is not None:
-            return named
-        return self._made(row.get("company", ""), domain) if name or domain else None
-
-    def _made(self, name: str, domain: str) -> int:
-        company = self._new_company(name or domain)
-        if domain:
+    def _add_domain(self, company: int, domain: str) -> None:
+        """As the importer does: a freemail or rented domain in a company's row is ignored."""
+        if domain and shared_kind(domain) not in ("freemail", "hosted"):
             self._domains[company][domain] = None
-            self._by_domain[domain] = company
+            holders = self._by_domain.setdefault(domain, [])
+            holders.extend([company] if company not in holders else [])
+
+    def _find_company(self, row: Row) -> int | None:
+        """The company a contact or deal names, as the importer finds it: by domain, by name among several of that
+        domain, else by name; made when there is none."""
+        name, domain = row.get("company", ""), one_domain(row.get("company_domain", ""))
+        named = self._by_name.get(name_key(name)) if name else None
+        listed = self._by_domain.get(domain, [])
+        if len(listed) > 1:
+            return named if named in listed else None
+        if listed:
+            return listed[0]
+        if named is None and not name and not domain:
+            return None
+        company = named if named is not None else self._new_company(name or domain)
+        self._add_domain(company, domain)
         return company
 
     def contact(self, row: Row) -> None:
@@ -129,8 +132,7 @@ class _Reader:
             self._by_any.setdefault(address, known)
         if primary:
             self._by_primary.setdefault(primary, known)
-        if row.get("phone"):
-            person.phones[row["phone"]] = None
+        person.phones.update(dict.fromkeys(_many(row, "phone")))
         if (company := self._find_company(row)) is not None:
             person.companies[company] = None
 

@@ -53,7 +53,7 @@ class Report:
         confusion: dict[str, dict[str, int]] = defaultdict(dict)
         for (wanted, found), count in sorted(self.status.items()):
             confusion[wanted][found] = count
-        worst = sorted(self.disagreements, key=lambda d: -d["weight"])
+        worst = _varied(self.disagreements)
         return {
             **{kind: score.as_dict() for kind, score in self.scores.items()},
             "status": dict(confusion),
@@ -85,6 +85,16 @@ class Report:
                 f"    {link['target']} {link['score']}: {'; '.join(link['says'])}" for link in worst["evidence"]
             )
         yield f"{len(self.disagreements)} disagreements; {told['decisions_per_second']} decisions a second"
+
+
+def _varied(disagreements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The worst of each trap first, then the second worst of each: ten of one kind would tell little."""
+    rank: Counter[str] = Counter()
+    ranked: list[tuple[int, float, dict[str, Any]]] = []
+    for one in sorted(disagreements, key=lambda d: -d["weight"]):
+        ranked.append((rank[one["trap"]], -one["weight"], one))
+        rank[one["trap"]] += 1
+    return [one for _, _, one in sorted(ranked, key=lambda row: row[:2])]
 
 
 def _table(ways: dict[str, dict[str, Score]]) -> Iterator[str]:
