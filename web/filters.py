@@ -29,8 +29,11 @@ def when(moment: datetime | None) -> Markup:
 
 
 def ago_stamp(moment: datetime | None) -> Markup:
-    """The distance to now: "2 h"."""
-    return words.stamp(moment, words.ago(moment, door.now()), zone()) if moment else Markup("")
+    """The distance to now: "2 h", or "in 2 h" for what lies ahead."""
+    if moment is None:
+        return Markup("")
+    ahead = "in " if moment > door.now() else ""
+    return words.stamp(moment, ahead + words.ago(moment, door.now()), zone())
 
 
 def since(moment: datetime | None) -> Markup:

@@ -15,7 +15,8 @@
     return event.key;
   }
   function press(name) {
-    const target = all("[data-key]").find((el) => el.dataset.key.split("|").includes(name) && visible(el) && !el.disabled);
+    const found = all("[data-key]").filter((el) => el.dataset.key.split("|").includes(name) && visible(el) && !el.disabled);
+    const target = found.find((el) => el.closest(".toast")) || found[0];
     if (!target) return false;
     if (typing(target)) { target.focus(); if (target.select) target.select(); return true; }
     target.click();
@@ -86,7 +87,7 @@
   });
   document.addEventListener("click", (event) => {
     const open = event.target.closest("[data-row] [data-open]");
-    if (open) mark(open.closest("[data-row]"));
+    if (open) { mark(open.closest("[data-row]")); const review = open.closest(".review"); if (review) review.classList.add("chosen"); }
     const close = event.target.closest("[data-close]");
     if (close) close.closest(".toast, dialog").remove();
   });
@@ -99,7 +100,7 @@
       ["mouseenter", "focusin"].forEach((kind) => toast.addEventListener(kind, () => clearTimeout(left)));
       ["mouseleave", "focusout"].forEach((kind) => toast.addEventListener(kind, () => { left = setTimeout(() => toast.remove(), 6000); }));
     });
-    all("[data-when-picked]", root).forEach((el) => { el.hidden = true; });
+    countPicked();
     all("[data-no-script]", root).forEach((el) => { el.hidden = true; });
     all("[data-script]", root).forEach((el) => { el.hidden = false; });
   }

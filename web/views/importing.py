@@ -74,7 +74,7 @@ def undo(batch_id: int) -> Page:
         return redirect(url_for("importing.page"), 303)
     settle.after_change()
     kept = f"; {words.count(len(done.kept), 'row')} changed since and kept" if done.kept else ""
-    notes.say(f"Import taken back: {words.count(done.removed, 'row')} removed, {words.number(done.restored)} restored{kept}.")
+    notes.say(f"Import taken back: {words.count(sum(done.removed.values()), 'row')} removed, {words.number(done.restored)} restored{kept}.")
     return redirect(url_for("importing.page"), 303)
 
 
