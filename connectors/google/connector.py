@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from connectors.errors import BadItem, ConnectorError, NeedsPerson, OperatorFault, StreamGone
-from connectors.google import cursors, endpoints
+from connectors.google import cursors, endpoints, renames
 from connectors.google.calendar import Calendars
 from connectors.google.calls import Calls
-from connectors.google.gmail import STREAM, Mailbox
+from connectors.google.gmail import STREAM, Mailbox, bounded
 from connectors.google.history import History
 from connectors.google.http import Transport
 from connectors.google.listing import CUT, Listing
@@ -109,9 +109,9 @@ class GoogleConnector:
         if position is None or position.listing:
             yield from Listing(self.mailbox, oldest).run(position)
         else:
-            yield from self._since(position)
+            yield from self._since(position, oldest)
 
-    def _since(self, position: cursors.Position) -> Iterator[Batch]:
+    def _since(self, position: cursors.Position, oldest: datetime | None) -> Iterator[Batch]:
         history = History(self.mailbox)
         for reading in history.stretches(position.history):
             changes: list[Change] = []
@@ -119,9 +119,13 @@ class GoogleConnector:
                 if len(changes) == CUT:
                     yield Batch(tuple(changes))
                     changes = []
-                changes.append(change)
+                changes.append(bounded(change, oldest))
             if changes or reading.until != position.history:
-                yield Batch(tuple(changes), position.moved(history=reading.until).text())
+                position = position.moved(history=reading.until)
+                yield Batch(tuple(changes), position.text())
+        renamed = list(renames.changes(self.mailbox))
+        for start in range(0, len(renamed), CUT):
+            yield Batch(tuple(renamed[start : start + CUT]))
 
     def ids(self, stream: Stream) -> Iterator[Collection[str]]:
         """All ids that owe a ledger row, in pages."""

@@ -8,13 +8,12 @@ then the pages start again, and what this run did already is passed over.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from connectors.errors import CursorExpired, TryLater
-from connectors.google import labels
+from connectors.google import labels, renames
 from connectors.google.cursors import Position
-from connectors.google.gmail import STREAM, Mailbox
+from connectors.google.gmail import STREAM, Mailbox, bounded
 from connectors.google.history import History
 from connectors.google.payload import as_int
 from connectors.types import Batch, Change, Upsert
@@ -67,6 +66,7 @@ class Listing:
                 if restarts > MAX_RESTARTS:
                     raise TryLater("Gmail keeps losing the place in its listing.", retry_after=300.0) from error
                 position = position.moved(page="", after="", stage=self._stage_now)
+        renames.keep(self.box)
         yield Batch((), position.text(), listing=True, final=True, total=self.total)
 
     def _begin(self) -> Position:
@@ -96,7 +96,7 @@ class Listing:
         for reading in history.stretches(position.history):
             changes: list[Change] = []
             for change in history.changes(reading):
-                changes.append(change)
+                changes.append(bounded(change, self.oldest))
                 if len(changes) == CUT:
                     yield self._batch(changes, position)
                     changes = []
@@ -150,22 +150,16 @@ class Listing:
             skipped += [Upsert(one, skip="too_old", content_id=one) for one in old]
         rows = {change.remote_id for change in skipped}
         stored = [self._stored(one) for one in ids if one in known and one not in rows]
-        fetched = [self._bounded(c) for c in self.box.get([i for i in ids if i not in known and i not in rows])]
+        fetched = [
+            bounded(change, self.oldest)
+            for change in self.box.get([one for one in ids if one not in known and one not in rows])
+        ]
         return [*skipped, *stored, *fetched]
-
-    def _bounded(self, change: Change) -> Change:
-        """A fetched mail older than the window counts as such, whatever the search said."""
-        if isinstance(change, Upsert) and self.oldest and change.received_at and change.received_at < self.oldest:
-            return replace(change, raw=None, skip="too_old")
-        return change
 
     def _stored(self, remote_id: str) -> Change:
         """A mail that is in the log: its labels of now, learnt by listing each label once, not by a get."""
         if self._carried is None:
-            self._carried = {}
-            for label in sorted(set(self.box.names) - {labels.CHAT, *labels.INVISIBLE}):
-                for one in self.box.ids_with(label):
-                    self._carried.setdefault(one, []).append(label)
+            self._carried = self.box.carried()
         return self.box.described(remote_id, {"labelIds": self._carried.get(remote_id, [])})
 
     def _hidden(self, ids: Sequence[str], label: str) -> list[Change]:

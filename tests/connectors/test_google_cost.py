@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -93,6 +93,31 @@ def test_a_label_change_costs_no_get(rig: Rig) -> None:
     drain(connector, STREAM, held)
     assert held.labels[one] == ("Deals", "INBOX")
     assert rig.spent() == 2 + 1, "the history, and the names of labels because one is new"
+
+
+def test_a_renamed_label_is_noticed_within_a_day_without_a_get(rig: Rig) -> None:
+    deals = rig.box.label("Deals")
+    one, other = rig.deliver(1, labels=["INBOX", deals]), rig.deliver(2)
+    held = drain(rig.open(), STREAM)
+    rig.box.labels[deals] = "Pipeline"
+    rig.reset()
+    drain(rig.open(), STREAM, held)
+    assert rig.spent() == 2 and held.labels[one] == ("Deals", "INBOX")
+    rig.time += timedelta(days=1, minutes=1)
+    drain(rig.open(), STREAM, held)
+    assert held.labels == {one: ("INBOX", "Pipeline"), other: ("INBOX", "UNREAD")}
+    assert rig.world.counts["messages.get"] == 0
+    rig.reset()
+    drain(rig.open(), STREAM, held)
+    assert rig.spent() == 2
+
+
+def test_an_old_mail_that_is_imported_later_is_named_without_content(rig: Rig) -> None:
+    oldest = datetime.fromtimestamp(millis(900) / 1000, UTC)
+    held = drain(rig.open(), STREAM, oldest=oldest)
+    old = rig.deliver(3)
+    drain(rig.open(), STREAM, held, oldest=oldest)
+    assert held.skipped == {old: "too_old"} and held.content == {}
 
 
 def test_mails_before_the_window_cost_no_get(rig: Rig) -> None:
