@@ -8,6 +8,7 @@ into connector errors. RFC 4791 (CalDAV), 6578 (sync-collection), 6764 (discover
 from __future__ import annotations
 
 import ipaddress
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,8 +38,10 @@ class Refused(niquests.exceptions.RequestException):
 class BoundedSession(niquests.Session):
     """What the library sends its requests through."""
 
-    def __init__(self, usage: Usage, *, plain: bool) -> None:
+    def __init__(self, usage: Usage, *, origin: str, plain: bool) -> None:
+        """``origin`` is the host of the configured address; ``plain`` allows http to it and wherever it leads."""
         super().__init__()
+        self._origin = origin
         self.trust_env = False  # no .netrc: the account's own password or none
         self.max_redirects = 5
         self._usage = usage
@@ -65,6 +68,8 @@ class BoundedSession(niquests.Session):
         parts = urlsplit(str(request.url))
         if parts.scheme != "https" and not (self._plain or is_loopback(parts.hostname or "")):
             raise Refused("The calendar's address is not encrypted (http); use its https address.")
+        if parts.hostname != self._origin and not is_private(self._origin) and is_private(parts.hostname or ""):
+            raise Refused("The calendar server leads to an address inside our own network; that is not followed.")
         return super().send(request, **kwargs)
 
 
@@ -74,6 +79,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_private(host: str) -> bool:
+    """Whether any address of a host is not public. A host without addresses is not: connecting will tell."""
+    try:
+        found = {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return False
+    return any(not ipaddress.ip_address(address).is_global for address in found)
 
 
 def client(context: Context) -> Any:
@@ -101,7 +115,8 @@ def client(context: Context) -> Any:
             enable_rfc6764=not url,
         )
     made.session.close()
-    made.session = BoundedSession(context.usage, plain=str(config.get("security", "")) == "none")
+    plain = str(config.get("security", "")) == "none"
+    made.session = BoundedSession(context.usage, origin=str(made.url.hostname or ""), plain=plain)
     context.usage.connections += 1
     return made
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from caldav.collection import Calendar
 from caldav.lib import error
 
 from connectors.caldav_client import client, failures
+from connectors.caldav_names import holds_events, href, is_gone, parts, quoted, title
 from connectors.errors import CursorExpired, NeedsPerson, StreamGone
 from connectors.files.batches import packed, unpacked
 from connectors.protocol import Context
@@ -60,8 +61,8 @@ class CalDavConnector:
         """The calendars that can hold events, task lists left out."""
         with failures():
             calendars, self._found = self._found if self._found is not None else self._calendars(), None
-            found = [calendar for calendar in calendars if _holds_events(calendar)]
-            return [Stream(self._id(one), _title(one), StreamKind.CALENDAR, StreamRole.CALENDAR) for one in found]
+            found = [calendar for calendar in calendars if holds_events(calendar)]
+            return [Stream(self._id(one), title(one), StreamKind.CALENDAR, StreamRole.CALENDAR) for one in found]
 
     def changes(self, stream: Stream, since: Cursor | None, *, oldest: datetime | None = None) -> Iterator[Batch]:
         """See ``Connector.changes``. Calendars are listed whole: ``oldest`` does not bound a series."""
@@ -87,7 +88,7 @@ class CalDavConnector:
         """The objects named; what is gone comes as Removed."""
         calendar = self._calendar(stream)
         total = len(remote_ids)
-        for part in _parts(list(remote_ids)):
+        for part in parts(list(remote_ids), BATCH):
             yield Batch(tuple(self._loaded(stream, calendar, part)), total=total)
 
     def close(self) -> None:
@@ -130,8 +131,8 @@ class CalDavConnector:
     def _by_token(self, stream: Stream, calendar: Any, then: dict[str, Any] | None) -> Iterator[Batch]:
         token = then["token"] if then else None
         report = self._report(stream, calendar, token)
-        gone = {_href(calendar, url) for url in report.deleted_urls}
-        changed = [name for one in report if (name := _href(calendar, one.url)) and name not in gone]
+        gone = {href(calendar, url) for url in report.deleted_urls}
+        changed = [name for one in report if (name := href(calendar, one.url)) and name not in gone]
         cursor = packed({"token": str(report.sync_token)})
         if token is not None and not changed and not gone:
             if str(report.sync_token) != token:
@@ -145,11 +146,11 @@ class CalDavConnector:
             try:
                 report = calendar.get_objects_by_sync_token(token, load_objects=False, disable_fallback=True)
             except error.AuthorizationError as found:
-                if token is None and found.status != 401 and not _is_gone(calendar):
+                if token is None and found.status != 401 and not is_gone(calendar):
                     raise _NoSync from found
                 raise
             except (error.ReportError, error.ResponseError) as found:
-                if _is_gone(calendar):
+                if is_gone(calendar):
                     raise error.NotFoundError(url=str(calendar.url), reason="404") from found
                 if token is None:
                     raise _NoSync from found
@@ -191,7 +192,7 @@ class CalDavConnector:
         etags = {
             name: str(found.properties.get(_ETAG) or "")
             for found in (answer.results or ())[:MAX_OBJECTS]
-            if (name := _href(calendar, calendar.url.join(found.href)))
+            if (name := href(calendar, calendar.url.join(found.href)))
         }
         return dict(sorted(etags.items()))
 
@@ -208,24 +209,24 @@ class CalDavConnector:
         listing: bool,
     ) -> Iterator[Batch]:
         total = len(changed)
-        parts = _parts(changed)
-        for number, part in enumerate(parts):
-            last = number == len(parts) - 1 and not gone
+        groups = parts(changed, BATCH)
+        for number, part in enumerate(groups):
+            last = number == len(groups) - 1 and not gone
             changes = tuple(self._loaded(stream, calendar, part))
             yield Batch(changes, cursor if last else None, listing=listing, final=listing and last, total=total)
-        removals = [gone[at : at + 200] for at in range(0, len(gone), 200)]
+        removals = parts(gone, 200)
         for number, names in enumerate(removals):
             last = number == len(removals) - 1
             removed = tuple(Removed(name, "gone") for name in names)
             yield Batch(removed, cursor if last else None, listing=listing, final=listing and last, total=total)
-        if not parts and not removals:
+        if not groups and not removals:
             yield Batch((), cursor, listing=listing, final=listing, total=total)
 
     def _loaded(self, stream: Stream, calendar: Any, names: list[str]) -> Iterator[Change]:
         """The named objects with their content, by one report."""
         with failures(stream.name):
-            urls = {name: calendar.url.join(_quoted(name)) for name in names}
-            found = {_href(calendar, one.url): one.data for one in calendar.multiget(list(urls.values()))}
+            urls = {name: calendar.url.join(quoted(name)) for name in names}
+            found = {href(calendar, one.url): one.data for one in calendar.multiget(list(urls.values()))}
         for name in names:
             data = found.get(name)
             if not data:
@@ -239,46 +240,6 @@ class CalDavConnector:
 
 class _NoSync(Exception):
     """The server has no sync-collection report for this calendar."""
-
-
-def _is_gone(calendar: Any) -> bool:
-    """Whether the calendar itself is no longer there: some servers refuse a report on nothing with a 403 or 405."""
-    answer = calendar.client.propfind(str(calendar.url), ["{DAV:}resourcetype"], 0)
-    return int(answer.status) in (404, 410)
-
-
-def _holds_events(calendar: Any) -> bool:
-    """A server that does not say which components a calendar takes is asked for events."""
-    try:
-        kinds = calendar.get_supported_components()
-    except (error.DAVError, KeyError, AttributeError, TypeError):
-        return True
-    return not kinds or "VEVENT" in kinds
-
-
-def _title(calendar: Any) -> str:
-    """The name people gave it; a calendar that does not tell is called by the last part of its path."""
-    try:
-        title = calendar.get_display_name()
-    except error.DAVError:
-        title = None
-    return str(title or calendar.url.path.rstrip("/").rpartition("/")[2])[:200]
-
-
-def _parts(names: list[str]) -> list[list[str]]:
-    return [names[at : at + BATCH] for at in range(0, len(names), BATCH)]
-
-
-def _href(calendar: Any, url: Any) -> str:
-    """The name of an object below its calendar, unquoted; "" for the calendar itself and for what lies elsewhere."""
-    base = unquote(str(calendar.url.path)).rstrip("/") + "/"
-    path = unquote(urlsplit(str(url)).path)
-    name = path[len(base) :] if path.startswith(base) else ""
-    return "" if name.endswith("/") else name
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="/@")
 
 
 class CalDavProvider:

@@ -14,6 +14,7 @@ from connectors import caldav_client
 from connectors.calendar import parse_calendar
 from connectors.errors import ConnectorError, CursorExpired, NeedsPerson, StreamGone, TryLater
 from connectors.files.batches import packed
+from connectors.protocol import Usage
 from connectors.providers import caldav
 from connectors.providers.caldav import PROVIDER, CalDavConnector
 from connectors.types import Batch, Cursor, RawCalendar, Removed, Stream, StreamKind, Upsert
@@ -214,6 +215,12 @@ def test_a_redirect_to_an_open_line_is_not_followed(radicale: CalDavServer) -> N
     radicale.intercept = lambda _method, _path, _body: ("301 Moved", [("Location", "http://192.0.2.1/")], b"")
     with pytest.raises(NeedsPerson, match="https"):
         connect(radicale)
+
+
+def test_a_public_server_cannot_lead_into_our_own_network() -> None:
+    session = caldav_client.BoundedSession(Usage(), origin="8.8.8.8", plain=True)
+    with pytest.raises(caldav_client.Refused, match="inside our own network"):
+        session.request("PROPFIND", "http://10.0.0.1/", timeout=1)
 
 
 def test_an_endless_answer_is_cut_off(radicale: CalDavServer, monkeypatch: pytest.MonkeyPatch) -> None:
