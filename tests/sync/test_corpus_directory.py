@@ -9,7 +9,8 @@ import pytest
 from sync.corpus_directory import Records, moment, read_records
 
 FILES = {
-    "companies": "name,domains\nAcme,acme.example;gmail.com\nBeta,joint.example\nGamma,joint.example\nUni,uni-bonn.de\n",
+    "companies": "name,domains\nAcme,acme.example;gmail.com\nBeta,joint.example\n"
+    "Gamma,joint.example\nUni,uni-bonn.de\n",
     "contacts": (
         "email,other_emails,first_name,last_name,name,phone,company,company_domain\n"
         "jane@acme.example,J@ACME.example;j2@acme.example,Jane,Doe,,030 1;030 2,Acme Ltd,\n"
