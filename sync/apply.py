@@ -237,7 +237,9 @@ _STABLE = ("state", "reason", "communication_id", "flags", "labels", "generation
 
 
 def _differs(row: Mapping[str, Any], before: Any) -> bool:
-    return any(row[name] != getattr(before, name) for name in _STABLE)
+    """Whether a row must be rewritten. A failed attempt counts, though its outcome is the same."""
+    tried = row["state"] == "quarantined" and row["attempts"] != before.attempts
+    return tried or any(row[name] != getattr(before, name) for name in _STABLE)
 
 
 def _write_ledger(
