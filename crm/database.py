@@ -85,7 +85,9 @@ def _engine(url: str, echo: bool) -> Engine:
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
-    return create_engine(url, echo=echo, pool_pre_ping=True, pool_size=5, max_overflow=10)
+    # compiling takes longer than any of our queries runs (postgresql.org/docs "jit")
+    options = {"options": "-c jit=off"}
+    return create_engine(url, echo=echo, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=options)
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true, union
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select, true, union
 from sqlalchemy.orm import Session, aliased
 
 from crm.errors import NotAllowed, NotFound
@@ -54,8 +54,9 @@ _seen, _party, _grant = aliased(Sighting), aliased(Participant), aliased(Grant)
 
 
 def _any(*where: ColumnElement[bool]) -> ColumnElement[bool]:
-    """There is a row, looked for beside the item of the query around."""
-    return exists().where(*where).correlate(Communication, _seen)
+    """There is a row, looked for beside the item of the query around. A scalar with LIMIT rather than EXISTS:
+    PostgreSQL would read the whole table into a hash for an EXISTS inside OR, whatever the page's size."""
+    return select(literal(1)).where(*where).limit(1).correlate(Communication, _seen).scalar_subquery().is_not(None)
 
 
 def visible(viewer: Viewer) -> ColumnElement[bool]:

@@ -87,10 +87,13 @@ def matches(session: Session, viewer: Viewer, query: str) -> ColumnElement[bool]
     if not words:
         return None
     parts = _sqlite(words) if _is_sqlite(session) else _postgres(words)
-    rare = len(session.scalars(select(_FTS.c.rowid).where(parts.anywhere).limit(RARE + 1)).all()) <= RARE
-    key: ColumnElement[Any] = Communication.id.expression if rare else Communication.id + literal_column("0")
+    found = list(session.scalars(select(_FTS.c.rowid).where(parts.anywhere).limit(RARE + 1)))
+    key: ColumnElement[Any] = Communication.id.expression
+    if len(found) > RARE:
+        key = Communication.id + literal_column("0")  # keeps SQLite from judging every match before it sorts
     rows = select(_FTS.c.rowid).correlate(None)
-    people, head, anywhere = (key.in_(rows.where(p)) for p in (parts.people, parts.head, parts.anywhere))
+    people, head = key.in_(rows.where(parts.people)), key.in_(rows.where(parts.head))
+    anywhere = key.in_(found) if len(found) <= RARE else key.in_(rows.where(parts.anywhere))
     return and_(anywhere, or_(people, and_(head, subject_visible(viewer)), content_visible(viewer)))
 
 

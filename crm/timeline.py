@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, case, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, case, cast, exists, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from crm import search
@@ -130,7 +130,7 @@ def conditions(session: Session, viewer: Viewer, filters: LogFilter) -> list[Col
 
 
 def _any(*where: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(*where).correlate(Communication)
+    return select(literal(1)).where(*where).limit(1).correlate(Communication).scalar_subquery().is_not(None)
 
 
 def _seen(viewer: Viewer, filters: LogFilter) -> list[ColumnElement[bool]]:
@@ -168,15 +168,14 @@ def of_company(company_id: int) -> Any:
     """Ids of a company's items: those linked to it, and those of its people whatever their address's domain, unless
     such an item is linked to another company or was taken off this one."""
     live = Contact.company_id == company_id, Contact.deleted_at.is_(None)
-    people = select(Contact.id).where(*live).correlate(None)
     jobs = select(Job.contact_id).where(Job.company_id == company_id, Job.valid_to.is_(None)).correlate(None)
+    people = select(Contact.id).where(*live).correlate(None).union(jobs)
     settled = or_(_other.target_id == company_id, _other.tombstoned.is_(False))
     same_item = _other.communication_id == _link.communication_id
     elsewhere = exists().where(same_item, _other.target_kind == "company", settled).correlate(_link)
     theirs = select(_link.communication_id).where(
-        _link.target_kind == "contact", or_(_link.target_id.in_(people), _link.target_id.in_(jobs)),
-        _link.tombstoned.is_(False), ~elsewhere,
-    )  # fmt: skip
+        _link.target_kind == "contact", _link.target_id.in_(people), _link.tombstoned.is_(False), ~elsewhere
+    )
     return _linked("company", company_id).union(theirs.correlate(None))
 
 
