@@ -212,7 +212,7 @@ def _built(found: Found) -> list[Container]:
         built.append(Folder(_mail_stream(id, len(loose)), loose))
     for rel, sources in found.calendars.items():
         id = f"{rel}#calendar" if rel in found.mails or rel in found.maildirs else rel
-        name = rel.removesuffix(".ics")
+        name = rel.removesuffix(".ics") + (" (calendar)" if id != rel else "")
         built.append(Calendar(Stream(id, name, StreamKind.CALENDAR, StreamRole.CALENDAR), sources))
     return built
 
@@ -220,6 +220,7 @@ def _built(found: Found) -> list[Container]:
 def _mail_stream(rel: str, count: int | None = None) -> Stream:
     name = _shown(rel)
     found = role(name)
+    name += " (files)" if rel.endswith("#files") else ""
     return Stream(rel, name, StreamKind.MAIL, found, not off_reason(found), count)
 
 

@@ -219,6 +219,14 @@ def test_a_folder_of_single_events_is_one_calendar_and_takeouts_files_are_one_ea
     assert [s.name for s in connector(tmp_path / "Takeout").streams()] == ["Takeout/Calendar/a", "Takeout/Calendar/b"]
 
 
+def test_mail_and_calendars_of_one_folder_are_streams_with_names_of_their_own(tmp_path: Path) -> None:
+    write(tmp_path / "x" / "a.eml", mail(1))
+    write(tmp_path / "x" / "a.ics", calendar({"a": "One"}))
+    streams = connector(tmp_path / "x").streams()
+    assert [(s.name, s.kind) for s in streams] == [("x", StreamKind.MAIL), ("x (calendar)", StreamKind.CALENDAR)]
+    assert len({s.id for s in streams}) == 2
+
+
 def test_items_that_failed_are_fetched_again_by_their_name(tmp_path: Path) -> None:
     write(tmp_path / "a.mbox", b"")
     opened = connector(tmp_path)
