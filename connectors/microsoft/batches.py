@@ -1,8 +1,9 @@
 """Many small reads in few requests: Graph's JSON batching, at most 20 to a batch.
 
 Only the items that were refused for the moment (429, 5xx) are asked again, after the longest wait any of them named;
-what succeeded is kept. Each item counts as a request of its own against Microsoft's limits, so a batch takes as many
-units as it has items, and as many slots as Microsoft runs of it at once. Never sends a token in an inner request.
+what succeeded is kept, and once one was throttled later batches are smaller. Each item counts as a request of its own
+against Microsoft's limits, so a batch takes as many units as it has items, and as many slots as Microsoft runs of it
+at once. Never sends a token in an inner request.
 Source: Graph "Combine multiple HTTP requests using JSON batching", "Throttling and batching".
 """
 
@@ -15,7 +16,6 @@ from connectors.errors import BadItem, ConnectorError, StreamGone, TryLater
 from connectors.microsoft.failures import Answer, Gone, Scope, Unsupported
 from connectors.microsoft.graph import IMMUTABLE, PATIENCE, SLOTS, TRIES, Call, Graph
 
-SIZE = 20
 _OWN_ERRORS = (BadItem, StreamGone, Unsupported)
 """Errors that concern one item of a batch and not its neighbours."""
 
@@ -25,10 +25,11 @@ def read_all(
 ) -> Iterator[tuple[str, dict[str, Any] | ConnectorError]]:
     """GET every path (below the mailbox's root), keyed as given. Yields each key once with its JSON object, or with
     the error of that item alone (``Gone`` for 404). Raises what concerns all of them: TryLater, NeedsPerson, ..."""
-    keys = list(paths)
-    for start in range(0, len(keys), SIZE):
-        chunk = {key: paths[key] for key in keys[start : start + SIZE]}
-        if len(chunk) == 1 or not graph.batches:
+    left = list(paths)
+    while left:
+        keys, left = left[: graph.batch_size], left[graph.batch_size :]
+        chunk = {key: paths[key] for key in keys}
+        if len(chunk) == 1:
             yield from ((key, _single(graph, name, path, prefer)) for key, path in chunk.items())
         else:
             yield from _read_batch(graph, name, chunk, prefer)
@@ -50,7 +51,7 @@ def _read_batch(
         try:
             answers = list(_post(graph, name, waiting, prefer))
         except (Gone, Unsupported):  # no batches here: one by one, from now on
-            graph.batches = False
+            graph.batch_size = 1
             yield from ((key, _single(graph, name, path, prefer)) for key, path in waiting.items())
             return
         for key, answer in answers:
@@ -65,8 +66,11 @@ def _read_batch(
         if not waiting:
             return
         later = later or TryLater("Microsoft left out a part of a batch.", code="batch_incomplete")
+        if later.throttled:  # Microsoft runs four of a batch at once; here it counted more
+            graph.batch_size = min(graph.batch_size, SLOTS)
         delay = graph.delay(later, attempt)
         if attempt + 1 >= TRIES or delay > PATIENCE:
+            graph.hold_off(later, delay)
             raise later
         graph.wait(delay)
 

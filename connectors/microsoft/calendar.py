@@ -20,7 +20,7 @@ from connectors.errors import ConnectorError, CursorExpired, StreamGone
 from connectors.microsoft import batches, event, windows
 from connectors.microsoft.calendar_cursor import Place
 from connectors.microsoft.failures import Gone, Scope, Unsupported
-from connectors.microsoft.graph import Graph, query, segment
+from connectors.microsoft.graph import BATCH_SIZE, Graph, query, segment
 from connectors.microsoft.pages import NOWHERE, batches_of, chunks_of, items_of, onward_of
 from connectors.protocol import Context, nothing_known
 from connectors.types import Batch, Change, Failed, RemoteEvents, Removed, Stream, Upsert
@@ -78,7 +78,7 @@ class Calendar:
 
     def fetch(self, remote_ids: Collection[str]) -> Iterator[Batch]:
         """The events by id; one that is gone comes as Removed."""
-        for chunk in chunks_of(sorted(set(remote_ids)), batches.SIZE):
+        for chunk in chunks_of(sorted(set(remote_ids)), BATCH_SIZE):
             yield Batch(tuple(self._asked(chunk, sure=True)))
 
     def _begin(self, since: str | None, oldest: datetime | None) -> Place:

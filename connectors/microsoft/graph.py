@@ -30,6 +30,7 @@ from connectors.protocol import Context
 ENDPOINT = "https://graph.microsoft.com"
 IMMUTABLE = 'IdType="ImmutableId"'
 SLOTS = 4
+BATCH_SIZE = 20
 SLOT_SECONDS = 300.0
 TRIES = 4
 PATIENCE = 30.0
@@ -115,7 +116,7 @@ class Graph:
         endpoint = str(context.settings.get("graph_endpoint") or ENDPOINT).rstrip("/")
         self.base = f"{endpoint.removesuffix('/v1.0')}/v1.0"
         self.root = root
-        self.batches = True
+        self.batch_size = BATCH_SIZE
 
     def get(self, name: str, url: str, *, scope: Scope = Scope.ITEM, prefer: Sequence[str] = ()) -> dict[str, Any]:
         """The JSON object at ``url`` (a path below the mailbox's root, or an absolute link Graph gave us)."""
@@ -157,13 +158,18 @@ class Graph:
         """Sleep, by the context's clock."""
         self._context.sleep(seconds)
 
+    def hold_off(self, error: TryLater, delay: float) -> None:
+        """Ask nothing of this mailbox for as long as a throttling answer said."""
+        if error.throttled:
+            self._not_before = self._context.now() + timedelta(seconds=error.retry_after or delay)
+
     def delay(self, error: TryLater, attempt: int) -> float:
         """Seconds to wait before the next attempt: what the server asked for, never less, else growing; plus jitter."""
         asked = error.retry_after
         return (asked if asked is not None else BACKOFF_SECONDS * 2**attempt) * (1 + random.random() / 10)  # noqa: S311
 
     def _retried(self, call: Call, raw_limit: int | None = None) -> Answer:
-        self._hold_off()
+        self._held_off()
         url = self.trusted(call.url)
         rejected = ""
         for attempt in range(TRIES):
@@ -185,12 +191,11 @@ class Graph:
             raise error
         delay = self.delay(error, attempt)
         if attempt + 1 >= TRIES or delay > PATIENCE:
-            if error.throttled:
-                self._not_before = self._context.now() + timedelta(seconds=error.retry_after or delay)
+            self.hold_off(error, delay)
             raise error
         self._context.sleep(0.0 if error.code == STALE_SEARCH else delay)
 
-    def _hold_off(self) -> None:
+    def _held_off(self) -> None:
         """Ask nothing while the server's last word was to wait."""
         if self._not_before is None:
             return
@@ -205,19 +210,21 @@ class Graph:
         try:
             self._context.usage.count(call.name, call.units)
             return self._exchange(call, url, token, raw_limit)
-        except requests.exceptions.SSLError as error:
-            raise OperatorFault(
-                "The certificate of Microsoft Graph could not be checked: see CRM_SYNC_CA_BUNDLE.", code="tls"
-            ) from error
         except requests.RequestException as error:
+            if transport.distrusted(error):
+                raise OperatorFault(
+                    "The certificate of Microsoft Graph could not be checked: see CRM_SYNC_CA_BUNDLE.", code="tls"
+                ) from error
             return Answer(599, {}, {"error": {"code": type(error).__name__}})
         finally:
             self._slots.give(call.weight)
 
     def _exchange(self, call: Call, url: str, token: str, raw_limit: int | None) -> Answer:
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        headers["Prefer"] = ", ".join((IMMUTABLE, *call.prefer))
-        with self._session.request(call.method, url, headers=headers, json=call.json, stream=True) as response:
+        headers = {"Accept": "application/json", "Prefer": ", ".join((IMMUTABLE, *call.prefer))}
+        auth = transport.Bearer(token)
+        with self._session.request(
+            call.method, url, headers=headers, auth=auth, json=call.json, stream=True
+        ) as response:
             wanted = raw_limit if raw_limit is not None and response.status_code < 300 else None
             raw = self._read(response, MAX_BODY if wanted is None else wanted)
             names = {name.casefold(): value for name, value in response.headers.items()}

@@ -115,11 +115,12 @@ def talking() -> Iterator[None]:
     """Turns transport failures and 5xx of the sign-in service into OperatorFault (our trust in it) and TryLater."""
     try:
         yield
-    except requests.exceptions.SSLError as error:
-        raise OperatorFault(
-            "The certificate of Microsoft's sign-in service could not be checked: see CRM_SYNC_CA_BUNDLE.", code="tls"
-        ) from error
     except (requests.RequestException, msal.exceptions.MsalServiceError) as error:
+        if transport.distrusted(error):
+            raise OperatorFault(
+                "The certificate of Microsoft's sign-in service could not be checked: see CRM_SYNC_CA_BUNDLE.",
+                code="tls",
+            ) from error
         raise TryLater("Microsoft's sign-in service cannot be reached.", code="identity_unreachable") from error
 
 

@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.errors import BadItem, CursorExpired
-from connectors.microsoft import batches, message
+from connectors.microsoft import message
 from connectors.microsoft.failures import Gone, Scope, Unsupported
-from connectors.microsoft.graph import Graph, query, segment
+from connectors.microsoft.graph import BATCH_SIZE, Graph, query, segment
 from connectors.microsoft.mail_cursor import Place
 from connectors.microsoft.mail_items import ATTACHMENT_FIELDS, FIELDS, Reader, too_old
 from connectors.microsoft.moves import Moves
@@ -83,7 +83,7 @@ class Folder:
 
     def fetch(self, remote_ids: Collection[str]) -> Iterator[Batch]:
         """The messages by id, however old; one that is gone or elsewhere comes as Removed."""
-        for chunk in chunks_of(sorted(set(remote_ids)), batches.SIZE):
+        for chunk in chunks_of(sorted(set(remote_ids)), BATCH_SIZE):
             yield Batch(tuple(self._reader(None).whole(chunk)))
 
     def _reader(self, oldest: datetime | None) -> Reader:

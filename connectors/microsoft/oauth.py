@@ -129,9 +129,14 @@ def signed_in(context: Context) -> SignedIn:
     root = f"/users/{segment(address)}" if app_only else "/me"
     graph = Graph(context, Identity(context, app_only=app_only), mailbox=address or "me", root=root)
     try:
-        found = graph.get("me", f"{graph.base}{root}{query(select=ME_FIELDS)}", scope=Scope.ACCOUNT)
+        return of_mailbox(graph, root, address)
     finally:
         graph.close()
+
+
+def of_mailbox(graph: Graph, root: str, address: str) -> SignedIn:
+    """Whose mailbox lies at ``root`` ("/me", "/users/..."); one request. App-only this needs User.Read.All."""
+    found = graph.get("me", f"{graph.base}{root}{query(select=ME_FIELDS)}", scope=Scope.ACCOUNT)
     return _signed_in(found, address)
 
 

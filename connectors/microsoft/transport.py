@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import certifi
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 
 from connectors.errors import TryLater
 
@@ -51,6 +52,23 @@ class SignInSession(TimedSession):
                 code=f"identity_{response.status_code}",
             )
         return response
+
+
+class Bearer(AuthBase):
+    """Sets the token. As ``auth`` and not as a header, which requests would let ``~/.netrc`` overrule."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Called by requests with each request."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def distrusted(error: Exception) -> bool:
+    """Whether a failure is a certificate that is not trusted: nothing that waiting would mend."""
+    return isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 @lru_cache(maxsize=8)

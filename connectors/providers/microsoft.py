@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from connectors.microsoft import folders, mail
+from connectors.microsoft import folders, mail, oauth
 from connectors.microsoft.calendar import Calendar
 from connectors.microsoft.graph import Graph, segment
 from connectors.microsoft.identity import Identity
@@ -28,6 +28,7 @@ class MicrosoftMailbox:
         self._context = context
         self._identity = Identity(context, app_only=app_only)
         root = f"/users/{segment(address)}" if app_only else "/me"
+        self._root, self._address = root, address
         self._graph = Graph(context, self._identity, mailbox=address or "me", root=root)
         self._moves = Moves(context)
         self._counts: dict[str, int | None] = {}
@@ -36,6 +37,11 @@ class MicrosoftMailbox:
         """Have a valid access token. Raises NeedsPerson, OperatorFault, TryLater."""
         self._identity.token()
         self.usage.connections += 1
+
+    def own_addresses(self) -> Collection[str]:
+        """Further addresses of the mailbox (its proxy addresses), as far as the directory tells them. One request."""
+        found = oauth.of_mailbox(self._graph, self._root, self._address)
+        return (found.address, *found.aliases)
 
     def streams(self) -> Iterator[Stream]:
         """Mail folders, then calendars."""

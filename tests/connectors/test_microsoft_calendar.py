@@ -139,6 +139,9 @@ def test_a_foreign_uid_that_exchange_wrapped_is_unwrapped() -> None:
     wrapped = event.GLOBAL_ID.upper() + "00000000" + "00" * 16 + f"{len(inner):02X}000000" + inner.hex().upper()
     assert event.unwrapped(wrapped) == "abc123@google.com"
     assert event.unwrapped("abc123@google.com") == "abc123@google.com"
+    for item in ({"iCalUId": wrapped}, {"iCalUId": wrapped, "seriesMasterId": "m", "type": "exception"}):
+        times = {"start": {"dateTime": "2026-03-02T09:00:00"}, "end": {"dateTime": "2026-03-02T10:00:00"}}
+        assert event.calendar_event({"id": "e", **item, **times}, None, ADDRESS).uid == "abc123@google.com"
     own = event.GLOBAL_ID.upper() + "00000000" + "AB" * 20
     assert event.unwrapped(own) == own
 

@@ -176,6 +176,24 @@ def test_429_inside_a_batch_asks_only_those_items_again(account: Account) -> Non
     assert account.clock.slept and account.clock.slept[0] >= 7
 
 
+def test_429_inside_a_batch_with_a_long_wait_gives_the_account_back_and_makes_batches_smaller(account: Account) -> None:
+    wanted = [account.box.deliver("inbox", mail(number)).id for number in range(12)]
+    slow = {"Retry_After": "90"}
+    account.fault("GET /me/messages/", 429, "ApplicationThrottled", inside=True, skip=3, headers=slow)
+    connector = account.open()
+    with pytest.raises(TryLater) as caught:
+        list(connector.fetch(account.folder(), wanted))
+    assert (caught.value.retry_after, caught.value.throttled) == (90.0, True)
+    before = account.server.statistics.requests
+    with pytest.raises(TryLater):
+        Copy(account, account.folder()).sync(connector)
+    assert account.server.statistics.requests == before
+    account.clock.time += timedelta(seconds=91)
+    [batch] = connector.fetch(account.folder(), wanted)
+    assert len(batch.changes) == 12
+    assert account.server.statistics.requests - before == 3
+
+
 def test_the_semaphore_of_four_holds_across_connectors_of_one_mailbox(account: Account) -> None:
     slots = slots_of(account.address)
     slots.take(4)

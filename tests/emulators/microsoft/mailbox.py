@@ -101,6 +101,7 @@ class Mailbox:
         self.log: list[Entry] = []
         self.sequence = 0
         self.aba_defect = True
+        self.proxies: list[str] = []
         self.listeners: list[Callable[[str, str, str], None]] = []
         root = self._folder(WELL_KNOWN["msgfolderroot"], "", "msgfolderroot")
         for well_known, shown in list(WELL_KNOWN.items())[1:]:

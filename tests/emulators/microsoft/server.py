@@ -251,7 +251,7 @@ class Server:
         name = next((kind[k] for k in reversed(re.findall(r"[a-zA-Z]+", path)) if k in kind), "")
         if reply.status != 200 or not name or reply.raw is not None:
             return
-        for item in reply.body.get("value", [reply.body]):
+        for item in reply.body.get("value", [reply.body])[:5]:
             self.problems += schema.problems(name, item)
 
 
@@ -261,7 +261,7 @@ def _me(mailbox: Mailbox) -> dict[str, Any]:
         "displayName": mailbox.name,
         "mail": mailbox.address,
         "userPrincipalName": mailbox.address,
-        "proxyAddresses": [f"SMTP:{mailbox.address}"],
+        "proxyAddresses": [f"SMTP:{mailbox.address}", *(f"smtp:{one}" for one in mailbox.proxies)],
     }
 
 
