@@ -14,22 +14,28 @@ def mark(*parts: str | int) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
-def named() -> tuple[str, int] | None:
-    """The (name, id) of ``?after=``."""
-    parts = _parts()
+def named(name: str = "after") -> tuple[str, int] | None:
+    """The (name, id) in the query."""
+    parts = _parts(name)
     if len(parts) == 2 and isinstance(parts[0], str) and isinstance(parts[1], int):
         return parts[0], parts[1]
     return None
 
 
-def numbered() -> int | None:
-    """The id of ``?after=``."""
-    parts = _parts()
+def numbered(name: str = "after") -> int | None:
+    """The id in the query."""
+    parts = _parts(name)
     return parts[0] if len(parts) == 1 and isinstance(parts[0], int) else None
 
 
-def _parts() -> list[object]:
-    text = request.args.get("after", "")[:500]
+def worded(name: str = "after") -> str | None:
+    """The text in the query."""
+    parts = _parts(name)
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else None
+
+
+def _parts(name: str) -> list[object]:
+    text = request.args.get(name, "")[:500]
     try:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (binascii.Error, ValueError):

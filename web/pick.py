@@ -8,6 +8,7 @@ from babel.numbers import list_currencies
 
 from crm import companies, users, workspace
 from crm.errors import NotFound, Refused
+from crm.privacy import Viewer
 from web import door
 
 if TYPE_CHECKING:
@@ -21,23 +22,23 @@ def owners(session: Session) -> list[tuple[str, str]]:
     return [("", "nobody"), *((str(u.id), u.name) for u in users.all_(session))]
 
 
-def company_named(session: Session, name: str) -> int | None:
+def company_named(session: Session, name: str, viewer: Viewer | None = None) -> int | None:
     """The company of that name, if there is one; names are compared as ``companies.name_key`` does."""
     wanted = companies.name_key(name)
     if not wanted:
         return None
-    rows = companies.page(session, door.viewer(), companies.Filter(text=wanted[:60]), limit=50)
+    rows = companies.page(session, viewer or door.viewer(), companies.Filter(text=wanted[:60]), limit=50)
     return next((row.id for row in rows if companies.name_key(row.name) == wanted), None)
 
 
-def company_or_new(session: Session, name: str | None) -> int | None:
+def company_or_new(session: Session, name: str | None, viewer: Viewer | None = None) -> int | None:
     """The company of that name, made when there is none; None for an empty name."""
     if not (name or "").strip():
         return None
-    found = company_named(session, name or "")
+    found = company_named(session, name or "", viewer)
     if found is not None:
         return found
-    return companies.create(session, name=name or "", source="typed", now=door.now(), actor_id=door.me().id).id
+    return companies.create(session, name=name or "", source="typed", now=door.now(), actor_id=(viewer or door.viewer()).user_id).id
 
 
 def company_names(session: Session) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from web.api import routes as api
 from web.views import (
     accounts,
     audit,
@@ -31,7 +32,7 @@ from web.views import (
 
 MODULES = (
     auth, home, log, items, review, deciding, contacts, companies, deals, tasks, writing, importing, accounts, connecting, people,
-    settings, audit, me, help, search, ops,
+    settings, audit, me, help, search, api, ops,
 )  # fmt: skip
 
 ALL: tuple[Blueprint, ...] = tuple(module.blueprint for module in MODULES)

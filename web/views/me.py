@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import profile, users
+from crm import profile, tokens, users
 from crm.errors import Refused
 from web import auth, door, notes
 from web.forms.auth import ChangePassword, Profile
@@ -51,7 +51,34 @@ def save_password() -> Page:
     return redirect(url_for("me.page"), 303)
 
 
-def _render(form: Profile | None, password: ChangePassword | None) -> str:
+@blueprint.post("/tokens")
+def create_token() -> Page:
+    """A token for programs; its text is on this page only."""
+    try:
+        with door.transaction() as session:
+            _, text = tokens.create(
+                session, door.me().id, name=request.form.get("name", "")[:200], scopes=request.form.getlist("scope"), now=door.now()
+            )
+    except Refused as error:
+        notes.warn(str(error))
+        return redirect(url_for("me.page"), 303)
+    return _render(None, None, token=text)
+
+
+@blueprint.post("/tokens/<int:token_id>/revoke")
+def revoke_token(token_id: int) -> Page:
+    """End a token at once."""
+    with door.transaction() as session:
+        tokens.revoke(session, door.me().id, token_id, now=door.now())
+    notes.say("The token is of no use any more.")
+    return redirect(url_for("me.page"), 303)
+
+
+def _render(form: Profile | None, password: ChangePassword | None, *, token: str = "") -> str:
     me = door.me()
     form = form or Profile(formdata=None, data={"name": me.name, "time_zone": me.zone})
-    return render_template("me/page.html", form=form, password=password or ChangePassword(formdata=None))
+    with door.reading() as session:
+        mine = tokens.of(session, me.id)
+    return render_template(
+        "me/page.html", form=form, password=password or ChangePassword(formdata=None), tokens=mine, token=token, scopes=tokens.SCOPES
+    )
