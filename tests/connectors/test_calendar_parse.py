@@ -38,6 +38,13 @@ def test_rules_of_the_files_own_zone_are_followed_and_named_like_their_iana_equa
     assert event.zone == "America/New_York" and event.start == datetime(2026, 7, 1, 13, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(("day", "hours"), [("20160518", -3), ("20161012", -2), ("20170110", -2)])
+def test_where_no_zone_equals_a_files_rules_at_a_time_the_rules_hold(day: str, hours: int) -> None:
+    """Brazil began summer time on the third Sunday of October 2016; the file's rules say the second Saturday."""
+    start = one(f"DTSTART;TZID=Brazil by vendor:{day}T120000", before=BRAZIL).start
+    assert isinstance(start, datetime) and start.utcoffset() == timedelta(hours=hours)
+
+
 def test_a_zone_of_one_file_does_not_reach_the_next() -> None:
     one("DTSTART;TZID=Customized Time Zone:20260701T090000", before=VENDOR_ZONE)
     unknown = one("DTSTART;TZID=Customized Time Zone:20260701T090000")
@@ -225,3 +232,11 @@ TZOFFSETTO:-0400
 RRULE:FREQ=YEARLY;BYDAY=2SU;BYMONTH=3
 END:DAYLIGHT
 END:VTIMEZONE"""
+
+BRAZIL = (
+    VENDOR_ZONE.replace("Customized Time Zone", "Brazil by vendor")
+    .replace("-0500", "-0300")
+    .replace("-0400", "-0200")
+    .replace("BYDAY=1SU;BYMONTH=11", "BYDAY=3SA;BYMONTH=2")
+    .replace("BYDAY=2SU;BYMONTH=3", "BYDAY=2SA;BYMONTH=10")
+)
