@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 PASSES_ON = (OperationalError, LeaseLost, ConnectorError)
 """What is no item's fault: the database is away, the lease is lost, the provider speaks."""
+NOT_THE_ITEMS = 3
+"""So many items that all fail, and none that does not, have nothing wrong with them."""
 CRASHES_UNTIL_CAREFUL = 2
 RESETS_ALLOWED = 5
 PARKED = timedelta(hours=6)
@@ -206,30 +208,37 @@ class _Puller:
             raise
         except Exception as error:  # noqa: BLE001 - promise 1: one item never holds up the others; it is found and named
             log.warning("stream %s: a batch was refused (%s); item by item", self.lease.stream_id, type(error).__name__)
-            for entry in entries:
-                self._alone(entry)
+            self._singly(entries)
             self._commit([], place)
 
     def _carefully(self, change: Change) -> None:
         """Note the attempt before any work on the item; one that ended its worker three times is quarantined."""
         if isinstance(change, Upsert) and self._attempt(change) > MAX_ATTEMPTS:
             change = Failed(change.remote_id, "Working on this item ended the worker three times.", "crash")
-        self._alone(_entry(change))
+        self._singly([_entry(change)])
 
-    def _alone(self, entry: Entry) -> None:
-        """Apply one item; what cannot be applied is quarantined by name."""
-        try:
-            self._commit([entry], None)
-        except PASSES_ON:
-            raise
-        except Exception as error:  # noqa: BLE001 - named in the ledger and, without content, in the log
-            remote_id = entry.upsert.remote_id if isinstance(entry, Arrival) else entry.remote_id
-            name = type(error).__name__
-            refused = isinstance(error, SQLAlchemyError)
-            if not refused:
-                log.error("stream %s, item %s: %s", self.lease.stream_id, remote_id, where(error))
-            says = f"The database refused this item ({name})" if refused else f"This item met an error of ours ({name})"
-            self._commit([Failed(remote_id, f"{says}.", "refused" if refused else "internal")], None)
+    def _singly(self, entries: Sequence[Entry]) -> None:
+        """Apply each alone, and quarantine by name those that cannot be. When none can, the fault is ours: it is raised."""
+        failed: list[tuple[Entry, Exception]] = []
+        for entry in entries:
+            try:
+                self._commit([entry], None)
+            except PASSES_ON:
+                raise
+            except Exception as error:  # noqa: BLE001 - named in the ledger and, without content, in the log
+                failed.append((entry, error))
+        if len(failed) == len(entries) >= NOT_THE_ITEMS and not any(isinstance(e, SQLAlchemyError) for _, e in failed):
+            raise failed[0][1]
+        for entry, error in failed:
+            self._commit([self._refused(entry, error)], None)
+
+    def _refused(self, entry: Entry, error: Exception) -> Failed:
+        """What the ledger says of an item that could not be applied."""
+        remote_id, name = entry.upsert.remote_id if isinstance(entry, Arrival) else entry.remote_id, type(error).__name__
+        if isinstance(error, SQLAlchemyError):
+            return Failed(remote_id, f"The database refused this item ({name}).", "refused")
+        log.error("stream %s, item %s: %s", self.lease.stream_id, remote_id, where(error))
+        return Failed(remote_id, f"This item met an error of ours ({name}).", "internal")
 
     def _attempt(self, upsert: Upsert) -> int:
         """Note, before the work, that it is tried; returns how often it was."""

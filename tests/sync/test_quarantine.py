@@ -97,6 +97,17 @@ def test_an_item_that_meets_a_bug_of_ours_is_quarantined_without_its_content_in_
     assert "RuntimeError" in caplog.text
 
 
+def test_a_bug_that_meets_every_item_is_ours_and_quarantines_none(office: Office) -> None:
+    box = office.mailbox()
+    ids = [office.deliver(box, mail(subject=f"poison {n}")) for n in range(5)]
+    with _refused("poison", RuntimeError("a bad release")):
+        [report] = office.sync(drain=False)
+    assert report.state == "failed"
+    assert office.ledger() == []
+    office.sync()
+    assert office.states() == dict.fromkeys(ids, "stored")
+
+
 def test_a_failure_that_the_connector_names_is_kept_by_name(office: Office) -> None:
     box = office.mailbox()
     office.deliver(box, mail())
