@@ -171,4 +171,5 @@ class Look:
     @property
     def is_sender(self) -> bool:
         """True when this party wrote the item."""
-        return self.party.role == "from" or (self.party.role == "forwarded" and self.cast.logged_for_us)
+        original = self.cast.logged_for_us and self.party.role in ("forwarded", "resent_from")
+        return self.party.role == "from" or original

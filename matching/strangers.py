@@ -31,8 +31,8 @@ def added(one: Correspondence, two: Correspondence) -> Correspondence:
 
 
 class Strangers:
-    """Which unknown counterparties of one thread are worth a question: those we wrote to, met, or heard from twice. A
-    newcomer in a thread that is all questions joins the first of them."""
+    """Which unknown counterparties of one thread are worth a question: those we wrote to, met, heard from twice, or
+    whose mail our side put into the log. A newcomer in a thread that is all questions joins the first of them."""
 
     def __init__(self, counted: Iterable[tuple[Item, Cast]], verdicts: Sequence[Verdict], rules: Rules) -> None:
         """``counted`` are the thread's items that count (no crowd, nothing kept out), ``verdicts`` all of the
@@ -50,6 +50,8 @@ class Strangers:
         look, address = verdict.look, verdict.look.party.address
         if not verdict.is_open or verdict.questions or not address or verdict.companies or look.cast.crowd:
             return None
+        if look.cast.logged_for_us and look.is_sender:
+            return Question("person", f"address:{address}", "forwarded_by_colleague")
         elsewhere = look.directory.correspondence(address, group_of(look.item))
         facts = added(self._here.get(address, NOTHING), elsewhere)
         if facts.outbound or facts.meetings or facts.inbound >= self._rules.inbound_before_question:

@@ -108,6 +108,12 @@ def test_our_forward_to_the_log_or_to_ourselves_is_about_the_inner_sender() -> N
         assert any("forwarded" in says for says in seen.says)
 
 
+def test_a_strangers_mail_that_our_side_put_into_the_log_is_asked_about_at_once() -> None:
+    desk, _ = desk_with_jane()
+    seen = desk.decide(mail(REP, "log@ourco.example", more=[Party("forwarded", "new@vendor.example", "New One")]))
+    assert (seen.status, seen.questions) == ("review", {("person", "forwarded_by_colleague")})
+
+
 def test_our_forward_to_a_colleague_stays_internal() -> None:
     desk, _ = desk_with_jane()
     inner = Party("forwarded", "jane@acme.example", "Jane Doe")
