@@ -1,6 +1,7 @@
 """Reading the ledger for people: what became of every remote item, by state and reason, and the streams it is kept for.
 
-Ids, states and reasons only: no subject, no address of an item ever leaves here. Owners see their accounts', admins all.
+Ids, states and reasons only: no subject, no address of an item ever leaves here. Owners see their accounts', admins
+all.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def account(session: Session, viewer: Viewer, account_id: int) -> Account:
 def streams(session: Session, viewer: Viewer, account_id: int) -> list[Stream]:
     """The account's folders and calendars by name. Raises NotFound."""
     account(session, viewer, account_id)
-    return list(session.scalars(select(Stream).where(Stream.account_id == account_id).order_by(Stream.kind.desc(), Stream.name)))
+    return list(
+        session.scalars(select(Stream).where(Stream.account_id == account_id).order_by(Stream.kind.desc(), Stream.name))
+    )
 
 
 def tallies(session: Session, viewer: Viewer, account_id: int | None = None) -> list[Tally]:
@@ -71,7 +74,8 @@ def tallies(session: Session, viewer: Viewer, account_id: int | None = None) -> 
 
 
 def page(
-    session: Session, viewer: Viewer, account_id: int, *, state: str = "", reason: str = "", stream_id: int | None = None,
+    session: Session, viewer: Viewer, account_id: int, *, state: str = "", reason: str = "",
+    stream_id: int | None = None,
     before: int | None = None, limit: int = 50,
 ) -> list[LedgerRow]:  # fmt: skip
     """Rows, newest first; ``before`` is the id the page before ended with. Raises NotFound."""

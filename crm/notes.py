@@ -1,6 +1,7 @@
 """Calls and notes, written by people: items of the log like any other, by their author, attached by hand and pinned.
 
-The author owns them; teammates read them unless the author keeps them private. Never touched by matching, because they have no counterparty
+The author owns them; teammates read them unless the author keeps them private. Never touched by matching, because
+they have no counterparty
 addresses and their links are pinned.
 """
 
@@ -27,7 +28,8 @@ def add(
     session: Session, viewer: Viewer, *, kind: str, text: str, target: tuple[str, int], at: datetime | None = None,
     minutes: int | None = None, outcome: str | None = None, private: bool = False, now: datetime,
 ) -> Communication:  # fmt: skip
-    """Write a call or a note on a contact, company or deal (``target`` as kind and id); it reaches their company too. ``at`` (UTC)
+    """Write a call or a note on a contact, company or deal (``target`` as kind and id); it reaches their company too.
+    ``at`` (UTC)
     defaults to now; ``minutes`` is a call's length. Raises Refused."""
     clean = text.strip()[:TEXT_MAX]
     if kind not in KINDS or (outcome and outcome not in OUTCOMES):
@@ -36,9 +38,11 @@ def add(
         raise Refused("Write what was said.", "text")
     begun = min(at or now, now)
     row = Communication(
-        key=f"n:{uuid.uuid4()}", kind=kind, occurred_at=begun, subject=_subject(kind, clean, minutes), snippet=clean[:SNIPPET],
+        key=f"n:{uuid.uuid4()}", kind=kind, occurred_at=begun, subject=_subject(kind, clean, minutes),
+        snippet=clean[:SNIPPET],
         ends_at=begun + timedelta(minutes=minutes) if minutes else None, status="linked", outcome=outcome or None,
-        sharing="private" if private else None, author_id=viewer.user_id, size=len(clean), created_at=now, updated_at=now,
+        sharing="private" if private else None, author_id=viewer.user_id, size=len(clean), created_at=now,
+        updated_at=now,
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -47,7 +51,14 @@ def add(
         session.add(_link(row.id, kind_, target_id, now))
     session.flush()
     search.index(session, [(row.id, row.subject, "", clean)])
-    audit.record(session, actor_id=viewer.user_id, action=f"{kind}.create", subject_kind="communication", subject_id=row.id, now=now)
+    audit.record(
+        session,
+        actor_id=viewer.user_id,
+        action=f"{kind}.create",
+        subject_kind="communication",
+        subject_id=row.id,
+        now=now,
+    )
     outbox.emit(session, "communication.stored", {"ids": [row.id]}, now=now)
     return row
 
@@ -62,12 +73,17 @@ def delete(session: Session, viewer: Viewer, communication_id: int, *, now: date
     session.delete(row)
     session.flush()
     audit.record(
-        session, actor_id=viewer.user_id, action="note.delete", subject_kind="communication", subject_id=communication_id, now=now
+        session,
+        actor_id=viewer.user_id,
+        action="note.delete",
+        subject_kind="communication",
+        subject_id=communication_id,
+        now=now,
     )
 
 
 def _subject(kind: str, text: str, minutes: int | None) -> str:
-    """"Call, 14 min", or a note's first line."""
+    """ "Call, 14 min", or a note's first line."""
     if kind == "call":
         return f"Call, {minutes} min" if minutes else "Call"
     return text.splitlines()[0][:120] if text else "Note"
@@ -93,6 +109,7 @@ def _targets(session: Session, target: tuple[str, int]) -> list[tuple[str, int]]
 def _link(communication_id: int, kind: str, target_id: int, now: datetime) -> Link:
     says = [{"signal": "decided", "weight": 1.0, "says": "written here"}]
     return Link(
-        communication_id=communication_id, target_kind=kind, target_id=target_id, method="decided", score=1.0, evidence=says,
+        communication_id=communication_id, target_kind=kind, target_id=target_id, method="decided", score=1.0,
+        evidence=says,
         pinned=True, created_at=now,
     )  # fmt: skip

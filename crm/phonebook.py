@@ -10,4 +10,6 @@ from crm.models import ContactPhone
 
 def of(session: Session, contact_id: int) -> list[ContactPhone]:
     """A contact's numbers in the order they were given."""
-    return list(session.scalars(select(ContactPhone).where(ContactPhone.contact_id == contact_id).order_by(ContactPhone.id)))
+    return list(
+        session.scalars(select(ContactPhone).where(ContactPhone.contact_id == contact_id).order_by(ContactPhone.id))
+    )

@@ -1,4 +1,5 @@
-"""What users may change of themselves: name, time zone, and preferences such as the reading of finished hints. Never roles or passwords."""
+"""What users may change of themselves: name, time zone, and preferences such as the reading of finished hints. Never
+roles or passwords."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from crm.models import User
 
 
 def update(session: Session, user_id: int, *, name: str, time_zone: str, now: datetime) -> User:
-    """Set name and zone (an IANA name). Raises Refused for an empty name or an unknown zone, NotFound for no such user."""
+    """Set name and zone (an IANA name). Raises Refused for an empty name or an unknown zone, NotFound for no such
+    user."""
     if not name.strip():
         raise Refused("A name is needed.", "name")
     if time_zone not in available_timezones():

@@ -1,7 +1,9 @@
 """The review queue: open questions of the viewer's own items, grouped so that one answer settles all of a group.
 
-Reads only; the verbs are ``sync.decisions``. A rep sees the groups of the items they own, and those a teammate assigned to them
-where they may see the items; managers see how many wait per person, never what. A constant number of statements per page.
+Reads only; the verbs are ``sync.decisions``. A rep sees the groups of the items they own, and those a teammate
+assigned to them
+where they may see the items; managers see how many wait per person, never what. A constant number of statements per
+page.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ CHIPS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One row of the queue. ``key`` is the question's group key; ``kind`` person, company or deal. ``name`` and ``address`` are the
+    """One row of the queue. ``key`` is the question's group key; ``kind`` person, company or deal. ``name`` and
+    ``address`` are the
     sender's (address "" for a guest by name or a thread). ``chips`` are (words, level) pairs; ``teammates`` names of
     other owners. Times are UTC."""
 
@@ -84,11 +87,13 @@ class _Extra:
 
 def counts(session: Session, viewer: Viewer, *, now: datetime) -> dict[str, int]:
     """Groups per tab."""
-    rows = _grouped(viewer, now).subquery()
+    rows = _grouped(viewer).subquery()
     snoozed = rows.c.snoozed_until > now
     query = select(
         *(
-            func.coalesce(func.sum(case((and_(rows.c.tab == tab, or_(rows.c.snoozed_until.is_(None), ~snoozed)), 1), else_=0)), 0)
+            func.coalesce(
+                func.sum(case((and_(rows.c.tab == tab, or_(rows.c.snoozed_until.is_(None), ~snoozed)), 1), else_=0)), 0
+            )
             for tab in (PEOPLE, DEALS, CONFLICTS)
         ),
         func.coalesce(func.sum(case((snoozed, 1), else_=0)), 0),
@@ -98,18 +103,20 @@ def counts(session: Session, viewer: Viewer, *, now: datetime) -> dict[str, int]
 
 def waiting(session: Session, viewer: Viewer, *, now: datetime) -> int:
     """Groups that wait for the viewer, snoozed ones apart: the number in the menu."""
-    rows = _grouped(viewer, now).subquery()
+    rows = _grouped(viewer).subquery()
     open_ = or_(rows.c.snoozed_until.is_(None), rows.c.snoozed_until <= now)
     return session.scalar(select(func.count()).select_from(rows).where(open_)) or 0
 
 
 def groups(
-    session: Session, viewer: Viewer, tab: str, *, now: datetime, before: tuple[datetime, str] | None = None, limit: int = 50,
+    session: Session, viewer: Viewer, tab: str, *, now: datetime, before: tuple[datetime, str] | None = None,
+    limit: int = 50,
     key: str | None = None,
 ) -> list[Group]:  # fmt: skip
-    """The groups of a tab, the latest first. ``before`` is the (last_at, key) the page before ended with; ``key`` asks for one
+    """The groups of a tab, the latest first. ``before`` is the (last_at, key) the page before ended with; ``key``
+    asks for one
     group whatever its tab."""
-    rows = _grouped(viewer, now).subquery()
+    rows = _grouped(viewer).subquery()
     query = select(rows).order_by(rows.c.last_at.desc(), rows.c.group_key).limit(min(limit, PAGE_MAX))
     if key is not None:
         query = query.where(rows.c.group_key == key)
@@ -127,7 +134,8 @@ def groups(
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the viewer got since a moment: decisions that stand, seconds one takes (None before there are three; the median, pauses left
+    """How far the viewer got since a moment: decisions that stand, seconds one takes (None before there are three;
+    the median, pauses left
     out), and the newest that one key takes back."""
 
     settled: int
@@ -137,7 +145,9 @@ class Progress:
 
 def progress(session: Session, viewer: Viewer, since: datetime) -> Progress:
     """What the viewer decided since then."""
-    query = select(Decision.id, Decision.at, Decision.undone_at).where(Decision.actor_id == viewer.user_id, Decision.at >= since)
+    query = select(Decision.id, Decision.at, Decision.undone_at).where(
+        Decision.actor_id == viewer.user_id, Decision.at >= since
+    )
     rows = session.execute(query.order_by(Decision.id)).all()
     gaps = [s for a, b in pairwise(row.at for row in rows) if 0 < (s := (b - a).total_seconds()) < PAUSE_SECONDS]
     stand = [row.id for row in rows if row.undone_at is None]
@@ -155,7 +165,8 @@ def decided(session: Session, viewer: Viewer, *, before: int | None = None, limi
 
 
 def skipped(session: Session, viewer: Viewer) -> list[tuple[str, int]]:
-    """How many of the viewer's own items were kept out of review, by reason, the most first. Each opens a list of the log."""
+    """How many of the viewer's own items were kept out of review, by reason, the most first. Each opens a list of the
+    log."""
     query = (
         select(Communication.reason, func.count())
         .where(Communication.status == "ignored", owned(viewer))
@@ -177,7 +188,7 @@ def attached_since(session: Session, viewer: Viewer, since: datetime) -> tuple[i
     return int(total), int(alone)
 
 
-def team(session: Session, viewer: Viewer, *, now: datetime) -> list[TeamLoad]:
+def team(session: Session, viewer: Viewer) -> list[TeamLoad]:
     """How much waits for whom; empty for those who don't lead."""
     if not viewer.leads:
         return []
@@ -207,11 +218,12 @@ def mine(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def shown_subject(viewer: Viewer) -> ColumnElement[str]:
-    """The subject where the viewer may read it, else empty: a group assigned by a teammate may hold items shared as metadata only."""
+    """The subject where the viewer may read it, else empty: a group assigned by a teammate may hold items shared as
+    metadata only."""
     return case((subject_visible(viewer), Communication.subject), else_="")
 
 
-def _grouped(viewer: Viewer, now: datetime) -> Select[Any]:
+def _grouped(viewer: Viewer) -> Select[Any]:
     """One row a group: tab, counts, times, and the viewer's snooze."""
     conflict = func.max(case((Question.reason.in_(CONFLICTING), 1), else_=0))
     deal = func.max(case((Question.kind == "deal", 1), else_=0))
@@ -268,7 +280,9 @@ def _reasons(session: Session, keys: list[str], extra: _Extra) -> None:
 
 def _people(session: Session, extra: _Extra) -> None:
     ids = [row.id for row in extra.newest.values()]
-    query = select(Participant.communication_id, Participant.canonical, Participant.name, Participant.role, Participant.own)
+    query = select(
+        Participant.communication_id, Participant.canonical, Participant.name, Participant.role, Participant.own
+    )
     for row in session.execute(query.where(Participant.communication_id.in_(ids)).order_by(Participant.position)):
         extra.people.setdefault(row.communication_id, []).append(row)
 
@@ -297,7 +311,8 @@ def _group(row: Any, extra: _Extra) -> Group:
         key=row.group_key, kind=row.kind, name=_name(row.group_key, address, newest, extra), address=address,
         subject=newest.subject, mails=row.mails, meetings=row.meetings, first_at=row.first_at, last_at=row.last_at,
         newest_id=newest.id, chips=tuple(CHIPS.get(reason, (reason.replace("_", " "), "")) for reason in reasons),
-        teammates=tuple(extra.teammates.get(row.group_key, ())), company=company.name, company_people=company.people, company_id=company.id,
+        teammates=tuple(extra.teammates.get(row.group_key, ())), company=company.name, company_people=company.people,
+        company_id=company.id,
         snoozed_until=row.snoozed_until,
     )  # fmt: skip
 

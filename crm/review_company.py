@@ -1,4 +1,5 @@
-"""Which companies stand behind the domains of a page of review groups, and how many of their people are known. One statement each."""
+"""Which companies stand behind the domains of a page of review groups, and how many of their people are known. One
+statement each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One group of the review queue in full: its newest message, its threads, who it could be and why, and what a new contact would be
+"""One group of the review queue in full: its newest message, its threads, who it could be and why, and what a new
+contact would be
 filled with. Reads only, within what the viewer may see. A constant number of statements.
 """
 
@@ -28,7 +29,8 @@ LIKELY = ((0.75, "very likely", "good"), (0.5, "likely", "good"), (0.3, "possibl
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Who or what it could be. ``kind`` is contact, company, deal or new (a contact not there yet, ``id`` 0). ``likely`` says in words
+    """Who or what it could be. ``kind`` is contact, company, deal or new (a contact not there yet, ``id`` 0).
+    ``likely`` says in words
     what ``score`` says in numbers; ``evidence`` are sentences."""
 
     kind: str
@@ -55,7 +57,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Prefill:
-    """What a new contact would be: from the header, the domain and the signature. ``sources`` say which came from where."""
+    """What a new contact would be: from the header, the domain and the signature. ``sources`` say which came from
+    where."""
 
     name: str
     address: str
@@ -68,7 +71,8 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The group, ready for the right-hand pane. ``ids`` are all its items, newest first; ``lines`` the first few of them.
+    """The group, ready for the right-hand pane. ``ids`` are all its items, newest first; ``lines`` the first few of
+    them.
     ``text`` is the newest message's new part, None where the viewer may not read it."""
 
     group: Group
@@ -100,7 +104,8 @@ class _Found:
 
 
 def open_group(session: Session, viewer: Viewer, key: str, *, now: datetime, known: Group | None = None) -> Opened:
-    """The group with this key; ``known`` is its row where the caller has it. Raises NotFound when it is not (any more) the
+    """The group with this key; ``known`` is its row where the caller has it. Raises NotFound when it is not (any
+    more) the
     viewer's to answer."""
     found = [known] if known else groups(session, viewer, "", now=now, key=key)
     items = _items(session, viewer, key) if found else []
@@ -154,7 +159,9 @@ def _people(session: Session, communication_id: int) -> tuple[tuple[str, str], .
     query = select(Participant.role, Participant.name, Participant.canonical).where(
         Participant.communication_id == communication_id
     )
-    return tuple((role, name or address) for role, name, address in session.execute(query.order_by(Participant.position)))
+    return tuple(
+        (role, name or address) for role, name, address in session.execute(query.order_by(Participant.position))
+    )
 
 
 def _work_domain(group: Group) -> str:
@@ -204,7 +211,7 @@ def _candidate(kind: str, target_id: int, label: str, detail: str, score: float,
 
 
 def _new(session: Session, viewer: Viewer, group: Group, prefill: Prefill, items: Sequence[Any]) -> Candidate:
-    """"New contact at Nordhavn AB", with what speaks for it."""
+    """ "New contact at Nordhavn AB", with what speaks for it."""
     says = []
     if group.company:
         people = f"{group.company_people} {'person' if group.company_people == 1 else 'people'} known there"
@@ -213,7 +220,13 @@ def _new(session: Session, viewer: Viewer, group: Group, prefill: Prefill, items
     says.extend(prefill.sources)
     if not says:
         says.append(f"nobody here has {group.address} yet")
-    at = f" at {prefill.company}" if group.company else f" at a new company, {prefill.company}" if prefill.company else ""
+    at = (
+        f" at {prefill.company}"
+        if group.company
+        else f" at a new company, {prefill.company}"
+        if prefill.company
+        else ""
+    )
     return _candidate("new", 0, f"New contact{at}", prefill.name, 0.8 if group.company else 0.55, says)
 
 
@@ -229,7 +242,8 @@ def _company_of(session: Session, viewer: Viewer, group: Group, items: Sequence[
         .join(party, party.canonical == Address.canonical)
         .join(Communication, Communication.id == party.communication_id)
         .where(
-            Communication.thread_id.in_(list(threads)[:200]), Contact.deleted_at.is_(None), Contact.merged_into.is_(None),
+            Communication.thread_id.in_(list(threads)[:200]), Contact.deleted_at.is_(None),
+            Contact.merged_into.is_(None),
             Address.canonical != group.address, visible(viewer),
         )
         .group_by(Contact.id, Contact.name)

@@ -1,5 +1,7 @@
-"""API tokens: made once and shown once, kept as a SHA-256 hash, with the scopes they open. Also the memory of answers given to
-posts with an Idempotency-Key, for a day. Facts: RFC 6750 (bearer tokens), the IETF draft "The Idempotency-Key HTTP Header Field".
+"""API tokens: made once and shown once, kept as a SHA-256 hash, with the scopes they open. Also the memory of answers
+given to
+posts with an Idempotency-Key, for a day. Facts: RFC 6750 (bearer tokens), the IETF draft "The Idempotency-Key HTTP
+Header Field".
 """
 
 from __future__ import annotations
@@ -17,7 +19,16 @@ from crm import audit
 from crm.errors import Conflict, NotFound, Refused
 from crm.models import ApiToken, IdempotencyKey, User
 
-SCOPES = ("contacts:read", "contacts:write", "deals:read", "tasks:read", "tasks:write", "log:read", "log:write", "review:read")
+SCOPES = (
+    "contacts:read",
+    "contacts:write",
+    "deals:read",
+    "tasks:read",
+    "tasks:write",
+    "log:read",
+    "log:write",
+    "review:read",
+)
 PREFIX = "crm_"
 KEPT = timedelta(days=1)
 USED_EVERY = timedelta(minutes=5)
@@ -45,7 +56,13 @@ def create(session: Session, user_id: int, *, name: str, scopes: Iterable[str], 
     session.flush()
     detail = {"scopes": wanted}
     audit.record(
-        session, actor_id=user_id, action="token.create", subject_kind="token", subject_id=token.id, detail=detail, now=now
+        session,
+        actor_id=user_id,
+        action="token.create",
+        subject_kind="token",
+        subject_id=token.id,
+        detail=detail,
+        now=now,
     )
     return token, text
 
@@ -80,7 +97,8 @@ def touch(session: Session, text: str, *, now: datetime) -> None:
 
 
 def recall(session: Session, user_id: int, key: str, request: bytes, *, now: datetime) -> tuple[int, str] | None:
-    """The answer given to the same request before. Raises Conflict when the key was used for another request, Refused for a
+    """The answer given to the same request before. Raises Conflict when the key was used for another request, Refused
+    for a
     key too long."""
     if len(key) > KEY_MAX:
         raise Refused(f"An Idempotency-Key has at most {KEY_MAX} characters.", "Idempotency-Key")
@@ -96,9 +114,7 @@ def recall(session: Session, user_id: int, key: str, request: bytes, *, now: dat
 def keep(session: Session, user_id: int, key: str, request: bytes, status: int, body: str, *, now: datetime) -> None:
     """Remember an answer; committed with what the request did."""
     digest = hashlib.sha256(request).hexdigest()
-    session.add(
-        IdempotencyKey(user_id=user_id, key=key, request_hash=digest, status=status, body=body, created_at=now)
-    )
+    session.add(IdempotencyKey(user_id=user_id, key=key, request_hash=digest, status=status, body=body, created_at=now))
 
 
 def _hash(text: str) -> str:

@@ -1,8 +1,10 @@
 """What connecting a mailbox asks before anything is stored: which server an address is likely to use, and a trial that
 says in one sentence what is wrong, at which field, and how to mend it. Stores nothing; opens no session.
 
-Hosts and ports are those of the providers' own help pages (Google "IMAP, POP and SMTP", Apple 102525, Yahoo "IMAP server settings",
-Fastmail "Server names and ports", GMX and WEB.DE help, IONOS, OVH, Gandi, Zoho, mailbox.org, Posteo, Yandex, Seznam, Libero, Orange, Free).
+Hosts and ports are those of the providers' own help pages (Google "IMAP, POP and SMTP", Apple 102525,
+Yahoo "IMAP server settings",
+Fastmail "Server names and ports", GMX and WEB.DE help, IONOS, OVH, Gandi, Zoho, mailbox.org, Posteo, Yandex, Seznam,
+Libero, Orange, Free).
 """
 
 from __future__ import annotations
@@ -25,12 +27,15 @@ from sync.limits import Limits
 from sync.service import Service
 
 TLS_PORT = 993
-APP_PASSWORD = "This provider wants an app password, made in your account's security settings; your usual one is refused."
+USUAL_REFUSED = (
+    "This provider wants an app password, made in your account's security settings; your usual one is refused."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerGuess:
-    """Where the mailbox of an address most likely is. ``security`` is tls, starttls or none. ``sure``: from the provider's help,
+    """Where the mailbox of an address most likely is. ``security`` is tls, starttls or none. ``sure``: from the
+    provider's help,
     not made up from the domain. ``hint`` is a sentence worth reading before typing a password; ``better`` names
     the provider whose own sign-in is the right way (google, microsoft), or is empty."""
 
@@ -44,7 +49,8 @@ class ServerGuess:
 
 
 class Problem(Exception):
-    """The trial failed. ``str()`` is one sentence with the mend; ``field`` is host, port, security, username, password or address,
+    """The trial failed. ``str()`` is one sentence with the mend; ``field`` is host, port, security, username,
+    password or address,
     or empty; ``code`` is stable, for programs."""
 
     def __init__(self, says: str, *, field: str = "", code: str = "") -> None:
@@ -53,18 +59,24 @@ class Problem(Exception):
         self.code = code
 
 
-_GOOGLE = ("imap.gmail.com", APP_PASSWORD, "google")
-_MICROSOFT = ("outlook.office365.com", "Microsoft no longer takes passwords over IMAP. Connect it as a Microsoft account.", "microsoft")
-_YAHOO = ("imap.mail.yahoo.com", APP_PASSWORD, "")
-_APPLE = ("imap.mail.me.com", APP_PASSWORD, "")
+_GOOGLE = ("imap.gmail.com", USUAL_REFUSED, "google")
+_MICROSOFT = (
+    "outlook.office365.com",
+    "Microsoft no longer takes passwords over IMAP. Connect it as a Microsoft account.",
+    "microsoft",
+)
+_YAHOO = ("imap.mail.yahoo.com", USUAL_REFUSED, "")
+_APPLE = ("imap.mail.me.com", USUAL_REFUSED, "")
 _GMX = ("imap.gmx.net", "IMAP must be allowed once in GMX's settings, under POP3 & IMAP.", "")
 _WEB_DE = ("imap.web.de", "IMAP must be allowed once in WEB.DE's settings, under POP3/IMAP.", "")
 _PROTON = ("127.0.0.1", "Proton gives IMAP through its Bridge only, on the machine where the Bridge runs.", "")
-_YANDEX = ("imap.yandex.com", APP_PASSWORD, "")
+_YANDEX = ("imap.yandex.com", USUAL_REFUSED, "")
 
 KNOWN: dict[str, tuple[str, str, str]] = {
     **dict.fromkeys(("gmail.com", "googlemail.com"), _GOOGLE),
-    **dict.fromkeys(("outlook.com", "hotmail.com", "live.com", "msn.com", "hotmail.co.uk", "outlook.de", "hotmail.fr"), _MICROSOFT),
+    **dict.fromkeys(
+        ("outlook.com", "hotmail.com", "live.com", "msn.com", "hotmail.co.uk", "outlook.de", "hotmail.fr"), _MICROSOFT
+    ),
     **dict.fromkeys(("yahoo.com", "yahoo.co.uk", "yahoo.de", "yahoo.fr", "ymail.com", "rocketmail.com"), _YAHOO),
     **dict.fromkeys(("icloud.com", "me.com", "mac.com"), _APPLE),
     **dict.fromkeys(("gmx.de", "gmx.net", "gmx.at", "gmx.ch"), _GMX),
@@ -72,9 +84,9 @@ KNOWN: dict[str, tuple[str, str, str]] = {
     "web.de": _WEB_DE,
     **dict.fromkeys(("proton.me", "protonmail.com", "pm.me"), _PROTON),
     **dict.fromkeys(("yandex.com", "yandex.ru", "ya.ru"), _YANDEX),
-    "aol.com": ("imap.aol.com", APP_PASSWORD, ""),
-    **dict.fromkeys(("fastmail.com", "fastmail.fm"), ("imap.fastmail.com", APP_PASSWORD, "")),
-    "zoho.com": ("imap.zoho.com", APP_PASSWORD, ""),
+    "aol.com": ("imap.aol.com", USUAL_REFUSED, ""),
+    **dict.fromkeys(("fastmail.com", "fastmail.fm"), ("imap.fastmail.com", USUAL_REFUSED, "")),
+    "zoho.com": ("imap.zoho.com", USUAL_REFUSED, ""),
     "t-online.de": ("secureimap.t-online.de", "T-Online wants its separate e-mail password.", ""),
     "freenet.de": ("mx.freenet.de", "", ""),
     "mailbox.org": ("imap.mailbox.org", "", ""),
@@ -90,7 +102,8 @@ KNOWN: dict[str, tuple[str, str, str]] = {
 FIELDS = {
     "authentication": "password", "web_login": "password", "token": "password", "no_xoauth2": "password",
     "privacy_required": "security", "no_starttls": "security", "starttls": "security", "tls": "security",
-    "certificate": "host", "dns": "host", "unknown_host": "host", "no_host": "host", "private_host": "host", "unreachable": "host",
+    "certificate": "host", "dns": "host", "unknown_host": "host", "no_host": "host", "private_host": "host",
+    "unreachable": "host",
     "refused": "port", "timeout": "port", "not_imap": "port", "not_imap4rev1": "host",
 }  # fmt: skip
 
@@ -148,7 +161,9 @@ def preview(service: Service, spec: AccountSpec, tested: TestResult, *, limit: i
         secret_version=0, owner_id=0,
     )  # fmt: skip
     try:
-        with closing(open_part(service.trying(spec.secret), account, parts_of(account)[0], Limits(service.sleep))) as connector:
+        with closing(
+            open_part(service.trying(spec.secret), account, parts_of(account)[0], Limits(service.sleep))
+        ) as connector:
             return _samples(connector, stream, limit)
     except ConnectorError:
         return []  # a preview is a courtesy: the test has passed, and the sync will say what is wrong
@@ -162,7 +177,9 @@ def _samples(connector: Connector, stream: Stream, limit: int) -> list[Sample]:
         except BadItem:
             continue
         sender = mail.from_[0] if mail.from_ else None
-        found.append(Sample(sender.name or sender.address if sender else "", mail.subject[:200], mail.date or item.received_at))
+        found.append(
+            Sample(sender.name or sender.address if sender else "", mail.subject[:200], mail.date or item.received_at)
+        )
         if len(found) >= limit:
             break
     return found

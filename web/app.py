@@ -87,14 +87,16 @@ def _errors(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def stale(_error: CSRFError) -> tuple[str | Response, int]:
-        return _page(400, "The page was open for too long", "Go back, reload it, and send it again. Nothing was changed.")
+        return _page(
+            400, "The page was open for too long", "Go back, reload it, and send it again. Nothing was changed."
+        )
 
     @app.errorhandler(CrmError)
     def refused(error: CrmError) -> tuple[str | Response, int]:
         if isinstance(error, NotFound):
             return _page(404)
         code = 403 if isinstance(error, NotAllowed) else 409 if isinstance(error, Conflict) else 422
-        assert isinstance(error, NotAllowed | Conflict | Refused | CrmError)  # noqa: S101 - says which errors end here
+        assert isinstance(error, NotAllowed | Conflict | Refused | CrmError)
         return _page(code, "Not done", str(error))
 
     @app.errorhandler(Exception)
@@ -110,7 +112,7 @@ def _page(code: int, heading: str = "", says: str = "") -> tuple[str | Response,
     default = SAYS.get(code, ("Not done", "The request could not be carried out."))
     heading, says = heading or default[0], says or default[1]
     if request.path.startswith("/api/"):
-        from web.problems import problem  # noqa: PLC0415 - the API's own shape, only where it answers
+        from web.problems import problem
 
         return problem(code, heading, says), code
     return render_template("error.html", heading=heading, says=says), code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Flask, g, url_for
@@ -59,7 +60,7 @@ def utcdate(moment: datetime | None) -> str:
 
 
 def month(moment: datetime) -> str:
-    """"March 2026"."""
+    """ "March 2026"."""
     return words.month(moment, zone())
 
 
@@ -71,13 +72,15 @@ def today() -> date:
 def target_url(kind: str, record_id: int) -> str:
     """The page of a contact, company or deal."""
     noun = {"contact": "contacts", "company": "companies", "deal": "deals"}[kind]
-    return url_for(f"{noun}.page", **{f"{kind}_id": record_id})
+    values: dict[str, Any] = {f"{kind}_id": record_id}
+    return url_for(f"{noun}.page", **values)
 
 
 def install(app: Flask) -> None:
     """Register all filters."""
     app.jinja_env.filters.update(
-        day=day, since=since, when=when, ago_stamp=ago_stamp, date=date_, utcdate=utcdate, month=month, number=words.number, money=words.money,
+        day=day, since=since, when=when, ago_stamp=ago_stamp, date=date_, utcdate=utcdate, month=month,
+        number=words.number, money=words.money,
         size=words.size, span=words.span, percent=words.percent,
     )  # fmt: skip
     app.jinja_env.globals.update(today=today, now=door.now, target_url=target_url)

@@ -1,4 +1,5 @@
-"""Page marks in addresses: the (name, id) or id a page ended with, as an opaque text; a damaged one is the first page."""
+"""Page marks in addresses: the (name, id) or id a page ended with, as an opaque text; a damaged one is the first
+page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Counts of requests for /metrics, by endpoint, method and status. No path, no name, no content ever becomes a label."""
+"""Counts of requests for /metrics, by endpoint, method and status. No path, no name, no content ever becomes a
+label."""
 
 from __future__ import annotations
 

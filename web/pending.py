@@ -1,5 +1,7 @@
-"""A tested connection on its way to being stored: carried through the choosing page as a sealed token, so that the password is
-typed once, never echoed, and nothing is stored before the choice is made. Bound to the person and good for half an hour.
+"""A tested connection on its way to being stored: carried through the choosing page as a sealed token, so that the
+password is
+typed once, never echoed, and nothing is stored before the choice is made. Bound to the person and good for half an
+hour.
 """
 
 from __future__ import annotations

@@ -38,7 +38,9 @@ def company_or_new(session: Session, name: str | None, viewer: Viewer | None = N
     found = company_named(session, name or "", viewer)
     if found is not None:
         return found
-    return companies.create(session, name=name or "", source="typed", now=door.now(), actor_id=(viewer or door.viewer()).user_id).id
+    return companies.create(
+        session, name=name or "", source="typed", now=door.now(), actor_id=(viewer or door.viewer()).user_id
+    ).id
 
 
 def company_names(session: Session) -> list[str]:

@@ -1,4 +1,5 @@
-"""What follows a change, at once where it is little: one bounded drain of the outbox after a POST, so that a new contact's old mail
+"""What follows a change, at once where it is little: one bounded drain of the outbox after a POST, so that a new
+contact's old mail
 is there on the next page. What does not fit is left to the workers. Called outside any session.
 """
 
@@ -12,6 +13,6 @@ EVENTS = 200
 
 def after_change() -> None:
     """Handle waiting events for at most ``SECONDS``."""
-    from sync import outbox  # noqa: PLC0415 - the flow is loaded by the first change, not by every page
+    from sync import outbox
 
     outbox.drain(door.service(), limit=EVENTS, seconds=SECONDS)

@@ -1,4 +1,5 @@
-"""What stands around every page: the menu with its counts, and the sync's health in the corner. A constant number of statements."""
+"""What stands around every page: the menu with its counts, and the sync's health in the corner. A constant number of
+statements."""
 
 from __future__ import annotations
 
@@ -42,7 +43,11 @@ MENU = (
     ("Companies", "companies.listing", "companies", "g o"),
     ("Accounts", "accounts.listing", "accounts", "g a"),
 )
-ADMIN = (("People", "people.listing", "people", ""), ("Settings", "settings.page", "settings", "g s"), ("Audit", "audit.page", "audit", ""))
+ADMIN = (
+    ("People", "people.listing", "people", ""),
+    ("Settings", "settings.page", "settings", "g s"),
+    ("Audit", "audit.page", "audit", ""),
+)
 
 
 def facts() -> Facts:

@@ -25,7 +25,7 @@ def zone(name: str) -> ZoneInfo:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """"40 s", "5 min", "2 h", "3 d": the distance, without a direction."""
+    """ "40 s", "5 min", "2 h", "3 d": the distance, without a direction."""
     seconds = int(abs((now - moment).total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
@@ -34,7 +34,7 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def day(moment: datetime, now: datetime, tz: ZoneInfo) -> str:
-    """"today 10:14", "yesterday", "Tue 10:00" (the coming week), "4 Mar", "4 Mar 2024"."""
+    """ "today 10:14", "yesterday", "Tue 10:00" (the coming week), "4 Mar", "4 Mar 2024"."""
     local, today = moment.astimezone(tz), now.astimezone(tz).date()
     clock = format_time(local, "HH:mm", locale=LOCALE)
     distance = (local.date() - today).days
@@ -46,17 +46,17 @@ def day(moment: datetime, now: datetime, tz: ZoneInfo) -> str:
 
 
 def short_date(value: date, today: date) -> str:
-    """"4 Mar", with the year when it is another one."""
+    """ "4 Mar", with the year when it is another one."""
     return format_date(value, "d MMM" if value.year == today.year else "d MMM yyyy", locale=LOCALE)
 
 
 def full(moment: datetime, tz: ZoneInfo) -> str:
-    """"Wed 4 Mar 2026, 10:14 GMT"."""
+    """ "Wed 4 Mar 2026, 10:14 GMT"."""
     return format_datetime(moment.astimezone(tz), "EEE d MMM yyyy, HH:mm z", tzinfo=tz, locale=LOCALE)
 
 
 def month(moment: datetime, tz: ZoneInfo) -> str:
-    """"March 2026"."""
+    """ "March 2026"."""
     return format_date(moment.astimezone(tz).date(), "LLLL yyyy", locale=LOCALE)
 
 
@@ -74,23 +74,25 @@ def number(value: float | int | Decimal | None) -> str:
 
 
 def count(value: int, one: str, many: str | None = None) -> str:
-    """"1 mail", "1,204 mails"."""
+    """ "1 mail", "1,204 mails"."""
     return f"{number(value)} {one if value == 1 else many or one + 's'}"
 
 
 def money(value: Decimal | float | int | None, currency: str) -> str:
-    """"£18,000", pence only where there are any."""
+    """ "£18,000", pence only where there are any."""
     if value is None:
         return "no value"
     whole = value == int(value)
     try:
-        return format_currency(value, currency, format="¤#,##0" if whole else None, locale=LOCALE, currency_digits=not whole)
+        return format_currency(
+            value, currency, format="¤#,##0" if whole else None, locale=LOCALE, currency_digits=not whole
+        )
     except (UnknownCurrencyError, ValueError):
         return f"{currency} {number(value)}"
 
 
 def size(value: int | None) -> str:
-    """"640 bytes", "12 kB", "3.4 MB"."""
+    """ "640 bytes", "12 kB", "3.4 MB"."""
     if not value:
         return ""
     if value < 1000:
@@ -99,7 +101,7 @@ def size(value: int | None) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """"14 min", "1 h 5 min", "3 d": a length of time, or time left."""
+    """ "14 min", "1 h 5 min", "3 d": a length of time, or time left."""
     if seconds is None:
         return ""
     length = timedelta(seconds=round(seconds))
@@ -114,7 +116,7 @@ def span(seconds: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """"100 %", "99.9 %"; never rounded up to 100."""
+    """ "100 %", "99.9 %"; never rounded up to 100."""
     if value is None:
         return ""
     shown = int(value * 1000) / 10

@@ -1,4 +1,5 @@
-"""A real browser in front of a real server: one Chromium per test process, one fresh context per test. Loopback only."""
+"""A real browser in front of a real server: one Chromium per test process, one fresh context per test. Loopback
+only."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from tests.web.conftest import PASSWORD
 expect.set_options(timeout=20_000)
 
 ARGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
@@ -82,7 +84,8 @@ def desk(chromium: Browser, address: str) -> Iterator[Callable[..., Desk]]:
 
     def make(*, width: int = 1280, height: int = 860, script: bool = True, dark: bool = False) -> Desk:
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, java_script_enabled=script, color_scheme="dark" if dark else "light",
+            viewport={"width": width, "height": height}, java_script_enabled=script,
+            color_scheme="dark" if dark else "light",
             base_url=address, reduced_motion="reduce",
         )  # fmt: skip
         context.set_default_timeout(15_000)

@@ -13,8 +13,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from crm import settings as process_settings
 from crm import pipelines, users
+from crm import settings as process_settings
 from crm.database import Database
 from sync.service import Service
 from tests.rig.databases import sqlite_template
@@ -102,7 +102,13 @@ def mail_template(team_template: tuple[Path, Team], tmp_path_factory: pytest.Tem
 @pytest.fixture
 def service(sqlite_template: Path, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
     """A service on a fresh SQLite database with a clock that stands still."""
-    wanted = "mail_template" if "mailed" in request.fixturenames else "team_template" if "team" in request.fixturenames else ""
+    wanted = (
+        "mail_template"
+        if "mailed" in request.fixturenames
+        else "team_template"
+        if "team" in request.fixturenames
+        else ""
+    )
     template = request.getfixturevalue(wanted)[0] if wanted else sqlite_template
     shutil.copyfile(template, tmp_path / "crm.db")
     made = _service(tmp_path, tmp_path / "crm.db")

@@ -1,4 +1,5 @@
-"""The API: bearer tokens with scopes, what their owner may see, cursors, problems in one shape, and posts that happen once."""
+"""The API: bearer tokens with scopes, what their owner may see, cursors, problems in one shape, and posts that happen
+once."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def test_a_cookie_opens_nothing_in_the_api(priya: Person) -> None:
     assert priya.client.get("/api/v1/contacts").status_code == 401
 
 
-def test_a_token_opens_its_scopes_only_and_nothing_once_revoked(service: Service, call: Caller, team: Team, mailed: Seeded) -> None:
+def test_a_token_opens_its_scopes_only_and_nothing_once_revoked(
+    service: Service, call: Caller, team: Team, mailed: Seeded
+) -> None:
     assert call("GET", "/contacts", scopes=["log:read"]).status_code == 403
     with service.db.transaction() as session:
         token, text = tokens.create(session, team.priya, name="x", scopes=["contacts:read"], now=NOW)
@@ -82,7 +85,9 @@ def test_explain_and_review_answer_as_the_pages_do(call: Caller, mailed: Seeded)
     assert call("GET", "/review/group?key=address:marc.oye@gmail.com").status_code == 404
 
 
-def test_a_contact_is_made_once_however_often_it_is_sent(call: Caller, service: Service, mailed: Seeded, team: Team) -> None:
+def test_a_contact_is_made_once_however_often_it_is_sent(
+    call: Caller, service: Service, mailed: Seeded, team: Team
+) -> None:
     body = {"name": "Taro Yamada", "emails": ["taro.yamada@kitayama.example"], "company": "Kitayama"}
     first = call("POST", "/contacts", json=body, headers={"Idempotency-Key": "k1"})
     again = call("POST", "/contacts", json=body, headers={"Idempotency-Key": "k1"})
@@ -97,9 +102,16 @@ def test_a_contact_is_made_once_however_often_it_is_sent(call: Caller, service: 
 
 
 def test_tasks_calls_and_notes_are_written(call: Caller, mailed: Seeded) -> None:
-    assert call("POST", "/tasks", json={"title": "Ring Erik", "due": "2026-03-06", "contact_id": mailed.erik}).status_code == 201
+    assert (
+        call("POST", "/tasks", json={"title": "Ring Erik", "due": "2026-03-06", "contact_id": mailed.erik}).status_code
+        == 201
+    )
     assert "Ring Erik" in {row["title"] for row in call("GET", f"/tasks?contact={mailed.erik}").get_json()["items"]}
-    made = call("POST", "/calls", json={"text": "Wants it by Friday.", "minutes": 14, "outcome": "reached", "contact_id": mailed.erik})
+    made = call(
+        "POST",
+        "/calls",
+        json={"text": "Wants it by Friday.", "minutes": 14, "outcome": "reached", "contact_id": mailed.erik},
+    )
     assert made.status_code == 201
     row = call("GET", f"/log/{made.get_json()['id']}").get_json()
     assert row["row"]["subject"] == "Call, 14 min"
@@ -161,7 +173,9 @@ def test_a_token_made_on_ones_page_is_shown_once(priya: Person, app: Flask) -> N
 def call(app: Flask, service: Service, team: Team) -> Caller:
     """Call the API with a token of a user (Priya unless told) and scopes (all unless told)."""
 
-    def send(method: str, path: str, *, user: int = 0, scopes: list[str] | None = None, text: str = "", **options: Any) -> Any:
+    def send(
+        method: str, path: str, *, user: int = 0, scopes: list[str] | None = None, text: str = "", **options: Any
+    ) -> Any:
         if not text:
             with service.db.transaction() as session:
                 _, text = tokens.create(session, user or team.priya, name="t", scopes=scopes or tokens.SCOPES, now=NOW)

@@ -1,4 +1,5 @@
-"""What only a browser can tell: keys, focus, no sideways scrolling at 360 px, contrast and names for assistive technology."""
+"""What only a browser can tell: keys, focus, no sideways scrolling at 360 px, contrast and names for assistive
+technology."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ pytestmark = pytest.mark.needs_browser
 Opener = Callable[..., Desk]
 
 
-def test_a_queue_is_settled_with_the_keyboard_alone_and_undone_again(desk: Opener, service: Service, mailed: Seeded, team: Team) -> None:
+def test_a_queue_is_settled_with_the_keyboard_alone_and_undone_again(
+    desk: Opener, service: Service, mailed: Seeded, team: Team
+) -> None:
     rep = desk().sign_in("priya")
     before = _waiting(service, team.priya)
     rep.press("g", "r")
@@ -99,7 +102,9 @@ def test_review_works_without_javascript(desk: Opener, service: Service, mailed:
     assert _waiting(service, team.priya) == before
 
 
-def test_a_newcomer_sets_up_imports_and_connects_in_one_go(desk: Opener, service: Service, tmp_path: Path, boxes: Path) -> None:
+def test_a_newcomer_sets_up_imports_and_connects_in_one_go(
+    desk: Opener, service: Service, tmp_path: Path, boxes: Path
+) -> None:
     new = desk()
     page = new.open("/")
     page.fill("[name=name]", "Ada Admin")
@@ -108,11 +113,13 @@ def test_a_newcomer_sets_up_imports_and_connects_in_one_go(desk: Opener, service
     page.select_option("[name=time_zone]", "Europe/Stockholm")
     page.click("button.go")
     expect(page.locator("h2").first).to_contain_text("0 of 4")
-    (tmp_path / "c.csv").write_text("name,email,company,company_domain\nErik Dahl,erik@nordhavn.example,Nordhavn AB,nordhavn.example\n")
-    page.click("a.btn:has-text(\"Import\")")
+    (tmp_path / "c.csv").write_text(
+        "name,email,company,company_domain\nErik Dahl,erik@nordhavn.example,Nordhavn AB,nordhavn.example\n"
+    )
+    page.click('a.btn:has-text("Import")')
     page.set_input_files("[name=file]", tmp_path / "c.csv")
-    page.click("button:has-text(\"Preview\")")
-    page.click("button:has-text(\"Import 1 row\")")
+    page.click('button:has-text("Preview")')
+    page.click('button:has-text("Import 1 row")')
     expect(page.locator(".toast")).to_contain_text("Imported 1 new row")
     page.goto(new.address + "/accounts/new")
     page.click("text=Choose files")
@@ -124,7 +131,7 @@ def test_a_newcomer_sets_up_imports_and_connects_in_one_go(desk: Opener, service
     page.click("button.go")
     expect(page.locator("text=connection works")).to_be_visible()
     page.check("[name=sharing][value=subject]")
-    page.click("button:has-text(\"Start\")")
+    page.click('button:has-text("Start")')
     expect(page.locator("#progress")).to_contain_text("newest first")
     _sync(service)
     expect(page.locator("#progress")).to_contain_text("level")
@@ -157,7 +164,11 @@ def test_axe_finds_nothing_serious_on_any_page(desk: Opener, mailed: Seeded, scr
     found: list[str] = []
     for path in screens:
         rep.open(path)
-        found += [f"{path}: {_told(v)}" for v in Axe().run(rep.page).response["violations"] if v["impact"] in ("serious", "critical")]
+        found += [
+            f"{path}: {_told(v)}"
+            for v in Axe().run(rep.page).response["violations"]
+            if v["impact"] in ("serious", "critical")
+        ]
     assert not found, "\n".join(found)
 
 
@@ -198,9 +209,13 @@ def screens(mailed: Seeded) -> list[str]:
     """One address of each kind of screen."""
     account = mailed.accounts[0]
     return [
-        "/", "/log", "/log/1", "/log/thread/1", "/log/why?q=m20@mail.example", "/review", "/review?tab=deals", "/review/decided",
-        "/review/create?key=address:anna.l@nordhavn.example", "/review/someone?key=address:anna.l@nordhavn.example&q=anna", "/contacts",
-        "/contacts/1", "/contacts/1/edit", "/companies", "/companies/1", "/deals", "/deals/1", "/deals/1/edit", "/tasks", "/tasks/new",
+        "/", "/log", "/log/1", "/log/thread/1", "/log/why?q=m20@mail.example", "/review", "/review?tab=deals",
+        "/review/decided",
+        "/review/create?key=address:anna.l@nordhavn.example",
+        "/review/someone?key=address:anna.l@nordhavn.example&q=anna", "/contacts",
+        "/contacts/1", "/contacts/1/edit", "/companies", "/companies/1", "/deals", "/deals/1", "/deals/1/edit",
+        "/tasks", "/tasks/new",
         "/write/call/contact/1", "/import", "/accounts", f"/accounts/{account}", f"/accounts/{account}/ledger",
-        f"/accounts/{account}/remove", "/accounts/new", "/accounts/new/imap?address=a@gmail.com", "/search?q=nordhavn", "/me", "/help/keys",
+        f"/accounts/{account}/remove", "/accounts/new", "/accounts/new/imap?address=a@gmail.com",
+        "/search?q=nordhavn", "/me", "/help/keys",
     ]  # fmt: skip

@@ -1,4 +1,5 @@
-"""Connecting a mailbox in the browser's way: the test's answer stands at its field, the form stays filled, the password is never echoed,
+"""Connecting a mailbox in the browser's way: the test's answer stands at its field, the form stays filled, the
+password is never echoed,
 and nothing is stored before the choice of what is taken and who sees it is made."""
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def test_the_server_is_guessed_from_the_address(priya: Person, address: str, hos
 
 
 @pytest.mark.needs_dovecot
-def test_a_wrong_password_is_said_at_its_field_and_nothing_is_stored(priya: Person, mailbox: Dovecot, service: Service, viewer: Viewer) -> None:
+def test_a_wrong_password_is_said_at_its_field_and_nothing_is_stored(
+    priya: Person, mailbox: Dovecot, service: Service, viewer: Viewer
+) -> None:
     page = priya.post("/accounts/new/imap", 422, **_typed(mailbox, password=SECRET))
     assert 'id="password-error"' in page
     assert SECRET not in page
@@ -50,26 +53,44 @@ def test_a_wrong_password_is_said_at_its_field_and_nothing_is_stored(priya: Pers
 def test_a_wrong_port_and_an_unknown_host_are_said_at_theirs(priya: Person, service: Service, viewer: Viewer) -> None:
     refused = priya.post("/accounts/new/imap", 422, **{**_fields("127.0.0.1", 9), "password": SECRET})
     assert 'id="port-error"' in refused
-    unknown = priya.post("/accounts/new/imap", 422, **{**_fields("no-such-host.invalid", 993, "tls"), "password": SECRET})
+    unknown = priya.post(
+        "/accounts/new/imap", 422, **{**_fields("no-such-host.invalid", 993, "tls"), "password": SECRET}
+    )
     assert 'id="host-error"' in unknown
     assert not _accounts(service, viewer)
 
 
 def test_what_is_missing_or_no_number_is_said_before_any_connection(priya: Person) -> None:
-    page = priya.post("/accounts/new/imap", 422, address="priya@ourco.example", host="", port="abc", security="tls", username="", password="")
+    page = priya.post(
+        "/accounts/new/imap",
+        422,
+        address="priya@ourco.example",
+        host="",
+        port="abc",
+        security="tls",
+        username="",
+        password="",
+    )
     for field in ("host", "port", "username", "password"):
         assert f'id="{field}-error"' in page
 
 
 @pytest.mark.needs_dovecot
-def test_a_mailbox_is_tested_chosen_from_and_read(priya: Person, mailbox: Dovecot, service: Service, viewer: Viewer) -> None:
+def test_a_mailbox_is_tested_chosen_from_and_read(
+    priya: Person, mailbox: Dovecot, service: Service, viewer: Viewer
+) -> None:
     page = priya.post("/accounts/new/imap", 200, **_typed(mailbox))
     assert "connection works" in page
     assert "INBOX" in page
     assert "Pilot in Malm" in page, "the newest subjects show what sharing would give away"
     assert dovecots.PASSWORD not in page
     assert not _accounts(service, viewer)
-    chosen = {"pending": _pending(page), "sharing": "subject", "window": "0", "folder": re.findall(r'name="folder" value="([^"]+)" checked', page)}
+    chosen = {
+        "pending": _pending(page),
+        "sharing": "subject",
+        "window": "0",
+        "folder": re.findall(r'name="folder" value="([^"]+)" checked', page),
+    }
     where = priya.post("/accounts/new/save", **chosen)
     assert re.fullmatch(r"/accounts/\d+", where)
     page = priya.get(where)
@@ -83,7 +104,9 @@ def test_a_mailbox_is_tested_chosen_from_and_read(priya: Person, mailbox: Doveco
 
 
 @pytest.mark.needs_dovecot
-def test_a_new_password_is_tested_before_it_replaces_the_old(priya: Person, mailbox: Dovecot, service: Service, viewer: Viewer) -> None:
+def test_a_new_password_is_tested_before_it_replaces_the_old(
+    priya: Person, mailbox: Dovecot, service: Service, viewer: Viewer
+) -> None:
     page = priya.post("/accounts/new/imap", 200, **_typed(mailbox))
     where = priya.post("/accounts/new/save", pending=_pending(page), sharing="full", window="0", folder="INBOX")
     (before,) = _accounts(service, viewer)
@@ -93,7 +116,9 @@ def test_a_new_password_is_tested_before_it_replaces_the_old(priya: Person, mail
     assert _accounts(service, viewer)[0].secret != before.secret
 
 
-def test_another_persons_pending_connection_is_of_no_use(priya: Person, jonas: Person, admin: Person, boxes: Path, service: Service, viewer: Viewer) -> None:
+def test_another_persons_pending_connection_is_of_no_use(
+    priya: Person, jonas: Person, admin: Person, boxes: Path, service: Service, viewer: Viewer
+) -> None:
     page = admin.post("/accounts/new/archive", 200, address="ada@ourco.example", paths=str(boxes / "priya"))
     where = priya.post("/accounts/new/save", pending=_pending(page), sharing="full", window="0")
     assert where == "/accounts/new"
@@ -118,7 +143,13 @@ def test_pausing_resuming_and_disconnecting_say_what_they_did(admin: Person, box
 
 
 def _fields(host: str, port: int, security: str = "none") -> dict[str, object]:
-    return {"address": "priya@ourco.example", "host": host, "port": port, "security": security, "username": "priya@ourco.example"}
+    return {
+        "address": "priya@ourco.example",
+        "host": host,
+        "port": port,
+        "security": security,
+        "username": "priya@ourco.example",
+    }
 
 
 def _typed(server: Dovecot, password: str = dovecots.PASSWORD) -> dict[str, object]:

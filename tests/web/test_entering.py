@@ -40,7 +40,9 @@ def test_a_wrong_password_and_an_unknown_address_say_the_same(stranger: Person, 
     wrong = stranger.post("/sign-in", 422, email="ada@ourco.example", password="no such password")
     unknown = stranger.post("/sign-in", 422, email="nobody@ourco.example", password="no such password")
     assert "match an account here" in wrong
-    plain = [re.sub(r'name="csrf_token" value="[^"]+"', "", page) for page in (wrong.replace("ada@", "nobody@"), unknown)]
+    plain = [
+        re.sub(r'name="csrf_token" value="[^"]+"', "", page) for page in (wrong.replace("ada@", "nobody@"), unknown)
+    ]
     assert plain[0] == plain[1]
 
 
@@ -58,7 +60,15 @@ def test_after_the_sign_in_one_is_back_where_one_wanted_to_go_but_never_elsewher
 
 
 def test_pages_are_behind_the_sign_in(stranger: Person, app: Flask, team: Team) -> None:
-    open_ = {"auth.sign_in_page", "auth.set_up_page", "ops.alive", "ops.ready", "ops.metrics", "ops.htmx_script", "static"}
+    open_ = {
+        "auth.sign_in_page",
+        "auth.set_up_page",
+        "ops.alive",
+        "ops.ready",
+        "ops.metrics",
+        "ops.htmx_script",
+        "static",
+    }
     for rule in app.url_map.iter_rules():
         if "GET" not in rule.methods or rule.endpoint in open_ or rule.endpoint.startswith("api."):
             continue
@@ -69,7 +79,10 @@ def test_pages_are_behind_the_sign_in(stranger: Person, app: Flask, team: Team) 
 
 def _path(rule: Rule) -> str:
     """An address the rule matches: 1 for numbers, the first of a choice, x for text."""
-    values = {n: 1 if isinstance(c, IntegerConverter) else min(getattr(c, "items", ["x"])) for n, c in rule._converters.items()}
+    values = {
+        n: 1 if isinstance(c, IntegerConverter) else min(getattr(c, "items", ["x"]))
+        for n, c in rule._converters.items()
+    }
     return rule.build(values)[1]
 
 
@@ -171,7 +184,9 @@ def test_a_profile_is_ones_own_to_change(priya: Person, service: Service, team: 
 
 def test_a_new_password_needs_the_present_one_and_ends_other_sessions(enter: Callable[[str], Person]) -> None:
     here, there = enter("priya"), enter("priya")
-    assert "not your present password" in here.post("/me/password", 422, present="wrong wrong", new="another horse x", again="another horse x")
+    assert "not your present password" in here.post(
+        "/me/password", 422, present="wrong wrong", new="another horse x", again="another horse x"
+    )
     here.post("/me/password", present=PASSWORD, new="another horse x", again="another horse x")
     here.get("/me")
     assert there.client.get("/me").status_code == 303

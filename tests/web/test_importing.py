@@ -12,10 +12,15 @@ from crm.privacy import Viewer
 from sync.service import Service
 from tests.web.conftest import Person, Team
 
-FILE = "email,name,company,company_domain\nerik@nordhavn.example,Erik Dahl,Nordhavn AB,nordhavn.example\nnot an address,Bad Row,,\n"
+FILE = """email,name,company,company_domain
+erik@nordhavn.example,Erik Dahl,Nordhavn AB,nordhavn.example
+not an address,Bad Row,,
+"""
 
 
-def test_the_preview_counts_and_names_bad_rows_and_stores_nothing(priya: Person, service: Service, viewer: Viewer) -> None:
+def test_the_preview_counts_and_names_bad_rows_and_stores_nothing(
+    priya: Person, service: Service, viewer: Viewer
+) -> None:
     page = _preview(priya, FILE)
     assert "Import 1 row" in page
     assert "line 3" in page
@@ -35,8 +40,12 @@ def test_what_was_previewed_is_imported_and_can_be_taken_back(priya: Person, ser
     assert _count(service, viewer) == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02\x03", b"nonsense", b"name\n"], ids=["empty", "binary", "no columns", "no rows"])
-def test_a_file_of_no_use_is_refused_at_the_field(priya: Person, service: Service, viewer: Viewer, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\x01\x02\x03", b"nonsense", b"name\n"], ids=["empty", "binary", "no columns", "no rows"]
+)
+def test_a_file_of_no_use_is_refused_at_the_field(
+    priya: Person, service: Service, viewer: Viewer, content: bytes
+) -> None:
     data = {"csrf_token": priya.token(), "kind": "deals", "file": (io.BytesIO(content), "x.csv")}
     response = priya.client.post("/import/preview", data=data)
     assert response.status_code == 422 or "Import 0 rows" in response.text
@@ -46,7 +55,9 @@ def test_a_file_of_no_use_is_refused_at_the_field(priya: Person, service: Servic
 def test_another_persons_preview_can_not_be_run(priya: Person, jonas: Person, service: Service, viewer: Viewer) -> None:
     token = re.search(r'name="token" value="([^"]+)"', _preview(priya, FILE))
     assert token
-    assert "Nothing was imported" in jonas.post("/import/run", follow=True, kind="contacts", name="c.csv", token=token[1])
+    assert "Nothing was imported" in jonas.post(
+        "/import/run", follow=True, kind="contacts", name="c.csv", token=token[1]
+    )
     assert _count(service, viewer) == 0
 
 

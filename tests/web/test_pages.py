@@ -1,4 +1,5 @@
-"""Every page with mail in it: it opens, says why, hides what is another's, and costs a constant number of statements."""
+"""Every page with mail in it: it opens, says why, hides what is another's, and costs a constant number of
+statements."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ from tests.web.conftest import NOW, Person, Team
 from tests.web.seed import HOSTILE, Seeded
 
 
-def test_every_page_opens_and_carries_nothing_inline(priya: Person, admin: Person, pages: list[str], mailed: Seeded) -> None:
+def test_every_page_opens_and_carries_nothing_inline(
+    priya: Person, admin: Person, pages: list[str], mailed: Seeded
+) -> None:
     for path in pages:
         text = priya.get(path)
         assert " style=" not in text, path
@@ -54,7 +57,15 @@ def test_what_one_does_not_share_is_a_sentence_for_others_and_nothing_unlinked_i
     assert "keep this between us" in jonas.get(f"/log/{budget}")
     for path in (f"/log/{marc}", f"/log/{marc}/html"):
         priya.get(path, 404)
-    for path in ("/log", "/log?q=budget", "/search?q=budget", "/search?q=Second", f"/contacts/{mailed.erik}", "/review", "/log/why?q=Second"):
+    for path in (
+        "/log",
+        "/log?q=budget",
+        "/search?q=budget",
+        "/search?q=Second",
+        f"/contacts/{mailed.erik}",
+        "/review",
+        "/log/why?q=Second",
+    ):
         text = priya.get(path)
         assert "Between us" not in text, path
         assert "Second try" not in text, path
@@ -83,7 +94,12 @@ def test_an_admin_sees_accounts_of_others_as_numbers_and_manages_no_sharing(
     admin.get(f"/accounts/{other}/reconnect", 404)
     admin.post(f"/accounts/{other}/sharing", 404, sharing="full")
     admin.get(f"/log/{ids('Second try')}", 404)
-    for path in (f"/accounts/{other}", f"/accounts/{other}/ledger", f"/accounts/{other}/remove", f"/accounts/{other}/progress"):
+    for path in (
+        f"/accounts/{other}",
+        f"/accounts/{other}/ledger",
+        f"/accounts/{other}/remove",
+        f"/accounts/{other}/progress",
+    ):
         priya.get(path, 404)
     for verb in ("pause", "resume", "remove", "folders", "sharing"):
         priya.post(f"/accounts/{other}/{verb}", 404, log="purge")
@@ -92,7 +108,13 @@ def test_an_admin_sees_accounts_of_others_as_numbers_and_manages_no_sharing(
 
 def test_hostile_names_subjects_and_html_stay_text(priya: Person, mailed: Seeded, ids: Callable[[str], int]) -> None:
     item = ids(HOSTILE)
-    for path in ("/log", "/review", f"/log/{item}", "/review?at=address:h@hostile.example", "/search?q=%3Cscript%3Ealert(2)"):
+    for path in (
+        "/log",
+        "/review",
+        f"/log/{item}",
+        "/review?at=address:h@hostile.example",
+        "/search?q=%3Cscript%3Ealert(2)",
+    ):
         text = priya.get(path)
         assert "<script>alert" not in text, path
         assert "<img src=x" not in text, path
@@ -109,7 +131,9 @@ def test_hostile_names_subjects_and_html_stay_text(priya: Person, mailed: Seeded
 
 
 def test_a_thread_is_one_page_with_quoted_text_folded(priya: Person, mailed: Seeded, ids: Callable[[str], int]) -> None:
-    link = priya.get(f"/log/{ids('Re: Pilot in Malmö, next steps')}").partition('href="/log/thread/')[2].partition('"')[0]
+    link = (
+        priya.get(f"/log/{ids('Re: Pilot in Malmö, next steps')}").partition('href="/log/thread/')[2].partition('"')[0]
+    )
     page = priya.get(f"/log/thread/{link}")
     assert page.count("<details") >= 6
     assert "quoted history" in page
@@ -132,7 +156,9 @@ def test_detaching_stays_and_can_be_undone(priya: Person, mailed: Seeded, ids: C
     assert f"target=contact:{mailed.erik}" in priya.get(f"/log/{item}")
 
 
-def test_another_persons_item_can_not_be_decided_about(priya: Person, mailed: Seeded, ids: Callable[[str], int]) -> None:
+def test_another_persons_item_can_not_be_decided_about(
+    priya: Person, mailed: Seeded, ids: Callable[[str], int]
+) -> None:
     marc = ids("Second try")
     priya.post(f"/log/{marc}/attach?target=contact:{mailed.erik}", 404)
     priya.post(f"/log/{marc}/detach?target=contact:{mailed.erik}", 404)
@@ -140,7 +166,9 @@ def test_another_persons_item_can_not_be_decided_about(priya: Person, mailed: Se
     priya.post(f"/log/{marc}/request", 404)
 
 
-@pytest.mark.parametrize("path", ["/", "/log", "/review", "/contacts", "/companies", "/deals", "/tasks", "/accounts", "/search?q=pilot"])
+@pytest.mark.parametrize(
+    "path", ["/", "/log", "/review", "/contacts", "/companies", "/deals", "/tasks", "/accounts", "/search?q=pilot"]
+)
 def test_a_page_costs_the_same_however_much_there_is(
     path: str, service: Service, priya: Person, mailed: Seeded, more: Callable[[], None], statements: Callable[..., int]
 ) -> None:
@@ -177,15 +205,22 @@ def pages(mailed: Seeded, ids: Callable[[str], int]) -> list[str]:
     """One address of each page a rep has."""
     item = ids("Pilot in Malmö")
     return [
-        "/", "/log", f"/log/{item}", "/log/thread/1", "/log/why", "/log/why?q=m20@mail.example", "/review", "/review?tab=deals",
+        "/", "/log", f"/log/{item}", "/log/thread/1", "/log/why", "/log/why?q=m20@mail.example", "/review",
+        "/review?tab=deals",
         "/review?tab=conflicts", "/review?tab=snoozed", "/review/decided", "/review?at=address:anna.l@nordhavn.example",
-        "/review/someone?key=address:anna.l@nordhavn.example&q=anna", "/review/create?key=address:anna.l@nordhavn.example",
-        "/contacts", "/contacts/new", f"/contacts/{mailed.erik}", f"/contacts/{mailed.erik}/edit", "/companies", "/companies/new",
-        f"/companies/{mailed.nordhavn}", f"/companies/{mailed.nordhavn}/edit", "/deals", "/deals/new", f"/deals/{mailed.deal}",
+        "/review/someone?key=address:anna.l@nordhavn.example&q=anna",
+        "/review/create?key=address:anna.l@nordhavn.example",
+        "/contacts", "/contacts/new", f"/contacts/{mailed.erik}", f"/contacts/{mailed.erik}/edit", "/companies",
+        "/companies/new",
+        f"/companies/{mailed.nordhavn}", f"/companies/{mailed.nordhavn}/edit", "/deals", "/deals/new",
+        f"/deals/{mailed.deal}",
         f"/deals/{mailed.deal}/edit", "/tasks", "/tasks?tab=team", "/tasks?tab=done", "/tasks/new", "/tasks/1",
-        f"/write/call/contact/{mailed.erik}", f"/write/note/deal/{mailed.deal}", "/import", "/accounts", f"/accounts/{mailed.accounts[0]}",
-        f"/accounts/{mailed.accounts[0]}/ledger", f"/accounts/{mailed.accounts[0]}/remove", f"/accounts/{mailed.accounts[0]}/reconnect",
-        "/accounts/new", "/accounts/new/imap", "/accounts/new/imap?address=a@gmail.com", "/search", "/search?q=nordhavn", "/me",
+        f"/write/call/contact/{mailed.erik}", f"/write/note/deal/{mailed.deal}", "/import", "/accounts",
+        f"/accounts/{mailed.accounts[0]}",
+        f"/accounts/{mailed.accounts[0]}/ledger", f"/accounts/{mailed.accounts[0]}/remove",
+        f"/accounts/{mailed.accounts[0]}/reconnect",
+        "/accounts/new", "/accounts/new/imap", "/accounts/new/imap?address=a@gmail.com", "/search",
+        "/search?q=nordhavn", "/me",
         "/help/keys", "/audit",
     ]  # fmt: skip
 
@@ -196,7 +231,11 @@ def ids(service: Service) -> Callable[[str], int]:
 
     def find(subject: str) -> int:
         with service.db.reading() as session:
-            query = select(Communication.id).where(Communication.subject == subject).order_by(Communication.occurred_at.desc())
+            query = (
+                select(Communication.id)
+                .where(Communication.subject == subject)
+                .order_by(Communication.occurred_at.desc())
+            )
             found = session.scalars(query).first()
         assert found, subject
         return found
@@ -218,8 +257,20 @@ def more(service: Service, mailed: Seeded, tmp_path: Path) -> Callable[[], None]
             seed.mail(folder, 1000 + 2 * n, NOW, who=who, to=seed.PRIYA, subject=f"Hello {n}", hours=3 + n)
             seed.mail(folder, 1001 + 2 * n, NOW, who=who, to=seed.PRIYA, subject=f"Again {n}", hours=2 + n)
         for n in range(20):
-            seed.mail(folder, 2000 + n, NOW, who="Erik Dahl <erik@nordhavn.example>", to=seed.PRIYA, subject=f"Point {n}", hours=5 + n)
-        accounts.add(service, AccountSpec("archive", seed.PRIYA, seed.PRIYA, {"paths": [str(folder)]}, sharing="full"), actor_id=None)
+            seed.mail(
+                folder,
+                2000 + n,
+                NOW,
+                who="Erik Dahl <erik@nordhavn.example>",
+                to=seed.PRIYA,
+                subject=f"Point {n}",
+                hours=5 + n,
+            )
+        accounts.add(
+            service,
+            AccountSpec("archive", seed.PRIYA, seed.PRIYA, {"paths": [str(folder)]}, sharing="full"),
+            actor_id=None,
+        )
         passes.run(service, drain=True)
         outbox.drain(service)
 

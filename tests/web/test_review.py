@@ -13,7 +13,11 @@ from sync.service import Service
 from tests.web.conftest import NOW, Person, Team
 from tests.web.seed import Seeded
 
-ANNA, LAYLA, INFO = "address:anna.l@nordhavn.example", "address:layla@almanar.example", "address:info@brightwell.example"
+ANNA, LAYLA, INFO = (
+    "address:anna.l@nordhavn.example",
+    "address:layla@almanar.example",
+    "address:info@brightwell.example",
+)
 
 
 def test_the_queue_is_grouped_by_sender_with_the_reason_and_the_company(priya: Person, mailed: Seeded) -> None:
@@ -38,7 +42,9 @@ def test_the_pane_shows_candidates_with_evidence_and_what_will_happen(priya: Per
     assert "quoted history" in page
 
 
-def test_accepting_makes_the_contact_attaches_all_and_undo_restores_all(priya: Person, service: Service, mailed: Seeded, viewer: Viewer) -> None:
+def test_accepting_makes_the_contact_attaches_all_and_undo_restores_all(
+    priya: Person, service: Service, mailed: Seeded, viewer: Viewer
+) -> None:
     before = _waiting(service, viewer)
     page = priya.post("/review/decide", follow=True, verb="accept", key=ANNA, tab="people", next=LAYLA)
     assert "Created the contact and attached" in page
@@ -56,8 +62,12 @@ def test_accepting_makes_the_contact_attaches_all_and_undo_restores_all(priya: P
         assert contacts.by_address(session, "anna.l@nordhavn.example") is None
 
 
-def test_choosing_a_known_person_makes_it_their_address_from_now_on(priya: Person, service: Service, mailed: Seeded) -> None:
-    page = priya.post(f"/review/decide?target=contact:{mailed.erik}", follow=True, verb="attach", key=ANNA, scope="address")
+def test_choosing_a_known_person_makes_it_their_address_from_now_on(
+    priya: Person, service: Service, mailed: Seeded
+) -> None:
+    page = priya.post(
+        f"/review/decide?target=contact:{mailed.erik}", follow=True, verb="attach", key=ANNA, scope="address"
+    )
     with service.db.reading() as session:
         owner = contacts.by_address(session, "anna.l@nordhavn.example")
         assert owner is not None
@@ -74,7 +84,9 @@ def test_just_these_teaches_nothing(priya: Person, service: Service, mailed: See
     assert "set by a person" in priya.get("/log/" + _first_item(priya.get(f"/contacts/{mailed.erik}")))
 
 
-def test_not_a_contact_and_ignoring_a_domain_settle_and_can_be_undone(priya: Person, service: Service, mailed: Seeded, viewer: Viewer) -> None:
+def test_not_a_contact_and_ignoring_a_domain_settle_and_can_be_undone(
+    priya: Person, service: Service, mailed: Seeded, viewer: Viewer
+) -> None:
     before = _waiting(service, viewer)
     first = priya.post("/review/decide", follow=True, verb="not_a_contact", key=LAYLA)
     second = priya.post("/review/decide", follow=True, verb="ignore_domain", key="address:taro.yamada@kitayama.example")
@@ -102,7 +114,9 @@ def test_a_question_about_deals_is_one_for_the_thread(priya: Person, service: Se
     assert "Which deal" not in priya.get("/review?tab=deals")
 
 
-def test_snoozed_goes_away_and_stays_in_its_tab(priya: Person, service: Service, mailed: Seeded, viewer: Viewer) -> None:
+def test_snoozed_goes_away_and_stays_in_its_tab(
+    priya: Person, service: Service, mailed: Seeded, viewer: Viewer
+) -> None:
     before = _waiting(service, viewer)
     page = priya.post("/review/decide", follow=True, verb="snooze", key=LAYLA, days="3")
     assert _waiting(service, viewer) == before - 1
@@ -111,16 +125,22 @@ def test_snoozed_goes_away_and_stays_in_its_tab(priya: Person, service: Service,
     assert _waiting(service, viewer) == before
 
 
-def test_several_selected_are_answered_at_once_with_one_undo(priya: Person, service: Service, mailed: Seeded, viewer: Viewer) -> None:
+def test_several_selected_are_answered_at_once_with_one_undo(
+    priya: Person, service: Service, mailed: Seeded, viewer: Viewer
+) -> None:
     before = _waiting(service, viewer)
-    page = priya.post("/review/bulk", follow=True, verb="not_a_contact", key=[LAYLA, "address:taro.yamada@kitayama.example"])
+    page = priya.post(
+        "/review/bulk", follow=True, verb="not_a_contact", key=[LAYLA, "address:taro.yamada@kitayama.example"]
+    )
     assert "2 groups settled" in page
     assert _waiting(service, viewer) == before - 2
     priya.post(_undo(page))
     assert _waiting(service, viewer) == before
 
 
-def test_a_contact_is_prefilled_from_header_and_signature_and_takes_changes(priya: Person, service: Service, mailed: Seeded) -> None:
+def test_a_contact_is_prefilled_from_header_and_signature_and_takes_changes(
+    priya: Person, service: Service, mailed: Seeded
+) -> None:
     page = priya.get(f"/review/create?key={ANNA}")
     assert 'value="Anna Lindqvist"' in page
     assert 'value="Head of Operations"' in page
@@ -143,7 +163,9 @@ def test_a_colleagues_question_is_not_there_to_see_or_answer(priya: Person, jona
     priya.get(f"/review/someone?key={marc}&q=x", 404)
 
 
-def test_a_decision_of_a_colleague_can_not_be_undone_by_another_rep(priya: Person, jonas: Person, service: Service, mailed: Seeded, viewer: Viewer) -> None:
+def test_a_decision_of_a_colleague_can_not_be_undone_by_another_rep(
+    priya: Person, jonas: Person, service: Service, mailed: Seeded, viewer: Viewer
+) -> None:
     page = priya.post("/review/decide", follow=True, verb="not_a_contact", key=LAYLA)
     after = _waiting(service, viewer)
     jonas.post(_undo(page))
@@ -160,7 +182,9 @@ def test_a_manager_sees_how_much_waits_for_whom_and_nothing_of_what(mina: Person
 def test_an_answer_that_makes_no_sense_changes_nothing_and_says_so(priya: Person, mailed: Seeded) -> None:
     assert "Choose one of the answers" in priya.post("/review/decide", follow=True, verb="nonsense", key=ANNA)
     assert "Choose who or what" in priya.post("/review/decide?target=contact:abc", follow=True, verb="attach", key=ANNA)
-    assert "one person" in priya.post(f"/review/decide?target=contact:{mailed.erik}", follow=True, verb="attach", key=ANNA, scope="domain")
+    assert "one person" in priya.post(
+        f"/review/decide?target=contact:{mailed.erik}", follow=True, verb="attach", key=ANNA, scope="domain"
+    )
     assert "Nothing was selected" in priya.post("/review/bulk", follow=True, verb="snooze")
 
 

@@ -1,4 +1,5 @@
-"""Who asks the API, and with what: bearer tokens and their scopes, numbers and objects from the request. Raises ``Problem``."""
+"""Who asks the API, and with what: bearer tokens and their scopes, numbers and objects from the request. Raises
+``Problem``."""
 
 from __future__ import annotations
 
@@ -74,7 +75,9 @@ def body() -> dict[str, Any]:
     return found
 
 
-def take(fields: dict[str, Any], name: str, kind: type | tuple[type, ...], *, required: bool = False, default: Any = None) -> Any:
+def take(
+    fields: dict[str, Any], name: str, kind: type | tuple[type, ...], *, required: bool = False, default: Any = None
+) -> Any:
     """One member of the body, of its type."""
     value = fields.get(name)
     if value is None:

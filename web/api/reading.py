@@ -1,4 +1,5 @@
-"""The reading half of the API: lists with cursors, single records, the log, explanations and the review queue, as the token's owner
+"""The reading half of the API: lists with cursors, single records, the log, explanations and the review queue, as the
+token's owner
 may see them."""
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from web.api.asking import Problem, limit, number, user, viewer
 
 def list_contacts() -> dict[str, Any]:
     """Contacts by name."""
-    chosen = contacts.Filter(text=_text("q"), owner_id=number("owner"), company_id=number("company"), lifecycle=_text("lifecycle"))
+    chosen = contacts.Filter(
+        text=_text("q"), owner_id=number("owner"), company_id=number("company"), lifecycle=_text("lifecycle")
+    )
     with door.reading() as session:
         rows = contacts.page(session, viewer(), chosen, after=keyset.named("cursor"), limit=limit() + 1)
     return _page(rows, lambda row: keyset.mark(row.name, row.id))
@@ -30,8 +33,10 @@ def one_contact(contact_id: int) -> dict[str, Any]:
         found = contacts.by_id(session, contact_id)
         known = facts.of_contact(session, viewer(), found.id, now=door.now())
         return {
-            "id": found.id, "name": found.name, "title": found.title, "company_id": found.company_id, "owner_id": found.owner_id,
-            "lifecycle": found.lifecycle, "opt_out": found.opt_out, "custom": found.custom, "created_at": found.created_at,
+            "id": found.id, "name": found.name, "title": found.title, "company_id": found.company_id,
+            "owner_id": found.owner_id,
+            "lifecycle": found.lifecycle, "opt_out": found.opt_out, "custom": found.custom,
+            "created_at": found.created_at,
             "addresses": [a.raw for a in contacts.addresses(session, found.id)], "facts": known,
         }  # fmt: skip
 
@@ -49,7 +54,8 @@ def one_company(company_id: int) -> dict[str, Any]:
     with door.reading() as session:
         found = companies.by_id(session, company_id)
         return {
-            "id": found.id, "name": found.name, "industry": found.industry, "size": found.size, "owner_id": found.owner_id,
+            "id": found.id, "name": found.name, "industry": found.industry, "size": found.size,
+            "owner_id": found.owner_id,
             "custom": found.custom, "created_at": found.created_at,
             "domains": [d.domain for d in companies.domains(session, found.id)],
             "facts": facts.of_company(session, viewer(), found.id, now=door.now()),
@@ -82,7 +88,8 @@ def list_log() -> dict[str, Any]:
     """The log, newest first, each row as far as the viewer may see it."""
     kind = _text("kind")
     chosen = LogFilter(
-        kinds=frozenset({kind} if kind else ()), direction=_text("direction"), status=_text("status"), reason=_text("reason"),
+        kinds=frozenset({kind} if kind else ()), direction=_text("direction"), status=_text("status"),
+        reason=_text("reason"),
         contact_id=number("contact"), company_id=number("company"), deal_id=number("deal"), thread_id=number("thread"),
         address=_text("address").lower(), text=_text("q"), since=_moment("since"), until=_moment("until"),
     )  # fmt: skip
@@ -122,7 +129,13 @@ def one_group() -> dict[str, Any]:
     """One group with its candidates and their evidence."""
     with door.reading() as session:
         found = open_group(session, viewer(), _text("key", 500), now=door.now())
-    return {"group": found.group, "candidates": found.candidates, "items": found.lines, "ids": found.ids, "prefill": found.prefill}
+    return {
+        "group": found.group,
+        "candidates": found.candidates,
+        "items": found.lines,
+        "ids": found.ids,
+        "prefill": found.prefill,
+    }
 
 
 def _page(rows: list[Any], mark: Any) -> dict[str, Any]:
@@ -143,5 +156,7 @@ def _moment(name: str) -> datetime | None:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise Problem(422, "Bad parameter", f"{name} is a time with its zone, such as 2026-03-04T09:00:00Z.", field=name)
+        raise Problem(
+            422, "Bad parameter", f"{name} is a time with its zone, such as 2026-03-04T09:00:00Z.", field=name
+        )
     return found

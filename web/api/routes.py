@@ -40,26 +40,34 @@ class Route:
 
 
 ROUTES = (
-    Route("GET", "/contacts", "contacts:read", reading.list_contacts, {**PAGED, "q": "string", "owner": "integer", "company": "integer", "lifecycle": "string"}),
+    Route("GET", "/contacts", "contacts:read", reading.list_contacts, {**PAGED, "q": "string", "owner": "integer",
+    "company": "integer", "lifecycle": "string"}),
     Route("GET", "/contacts/<int:contact_id>", "contacts:read", reading.one_contact),
     Route("POST", "/contacts", "contacts:write", writing.create_contact,
-          sends={"name": TEXT, "emails": TEXTS, "phones": TEXTS, "title": TEXT, "company": TEXT, "lifecycle": TEXT, "owner_id": NUMBER}),
+          sends={"name": TEXT, "emails": TEXTS, "phones": TEXTS, "title": TEXT, "company": TEXT, "lifecycle": TEXT,
+          "owner_id": NUMBER}),
     Route("GET", "/companies", "contacts:read", reading.list_companies, {**PAGED, "q": "string", "owner": "integer"}),
     Route("GET", "/companies/<int:company_id>", "contacts:read", reading.one_company),
     Route("GET", "/deals", "deals:read", reading.list_deals,
-          {**PAGED, "q": "string", "owner": "integer", "company": "integer", "contact": "integer", "stage": "integer", "status": "string"}),
+          {**PAGED, "q": "string", "owner": "integer", "company": "integer", "contact": "integer", "stage": "integer",
+          "status": "string"}),
     Route("GET", "/tasks", "tasks:read", reading.list_tasks,
-          {"limit": "integer", "owner": "integer", "contact": "integer", "company": "integer", "deal": "integer", "done": "boolean"}),
+          {"limit": "integer", "owner": "integer", "contact": "integer", "company": "integer", "deal": "integer",
+          "done": "boolean"}),
     Route("POST", "/tasks", "tasks:write", writing.create_task,
-          sends={"title": TEXT, "type": TEXT, "notes": TEXT, "due": TEXT, "due_at": TEXT, "owner_id": NUMBER, **ABOUT}, needs=("title",)),
+          sends={"title": TEXT, "type": TEXT, "notes": TEXT, "due": TEXT, "due_at": TEXT, "owner_id": NUMBER,
+          **ABOUT}, needs=("title",)),
     Route("GET", "/log", "log:read", reading.list_log,
-          {**PAGED, "q": "string", "kind": "string", "direction": "string", "status": "string", "reason": "string", "contact": "integer",
-           "company": "integer", "deal": "integer", "thread": "integer", "address": "string", "since": "string", "until": "string"}),
+          {**PAGED, "q": "string", "kind": "string", "direction": "string", "status": "string", "reason": "string",
+          "contact": "integer",
+           "company": "integer", "deal": "integer", "thread": "integer", "address": "string", "since": "string",
+           "until": "string"}),
     Route("GET", "/log/<int:item_id>", "log:read", reading.one_item),
     Route("GET", "/explain", "log:read", reading.explain, {"id": "string"}),
     Route("POST", "/calls", "log:write", writing.create_call,
           sends={"text": TEXT, "at": TEXT, "minutes": NUMBER, "outcome": TEXT, **ABOUT}),
-    Route("POST", "/notes", "log:write", writing.create_note, sends={"text": TEXT, "at": TEXT, **ABOUT}, needs=("text",)),
+    Route("POST", "/notes", "log:write", writing.create_note, sends={"text": TEXT, "at": TEXT, **ABOUT},
+    needs=("text",)),
     Route("GET", "/review", "review:read", reading.list_review, {"limit": "integer", "tab": "string"}),
     Route("GET", "/review/group", "review:read", reading.one_group, {"key": "string"}),
 )  # fmt: skip
@@ -76,13 +84,17 @@ def _view(route: Route) -> Callable[..., Response]:
 
 
 for _route in ROUTES:
-    blueprint.add_url_rule(_route.path, f"{_route.method.lower()}_{_route.handler.__name__}", _view(_route), methods=[_route.method])
+    blueprint.add_url_rule(
+        _route.path, f"{_route.method.lower()}_{_route.handler.__name__}", _view(_route), methods=[_route.method]
+    )
 
 
 @blueprint.errorhandler(asking.Problem)
 def problem(error: asking.Problem) -> Response:
     """Our own refusals."""
-    response = problems.problem(error.status, error.title, error.detail, **({"field": error.field} if error.field else {}))
+    response = problems.problem(
+        error.status, error.title, error.detail, **({"field": error.field} if error.field else {})
+    )
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="crm-sync"'
     return response
@@ -119,8 +131,15 @@ def describe() -> dict[str, Any]:
         "security": [{"bearer": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": f"Scopes: {', '.join(tokens.SCOPES)}"}},
-            "schemas": {"Problem": {"type": "object", "properties": {"title": TEXT, "status": NUMBER, "detail": TEXT, "field": TEXT}}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": f"Scopes: {', '.join(tokens.SCOPES)}"}
+            },
+            "schemas": {
+                "Problem": {
+                    "type": "object",
+                    "properties": {"title": TEXT, "status": NUMBER, "detail": TEXT, "field": TEXT},
+                }
+            },
         },
     }
 
@@ -128,10 +147,14 @@ def describe() -> dict[str, Any]:
 def _operation(route: Route, path_names: list[str]) -> dict[str, Any]:
     parameters = [{"name": n, "in": "path", "required": True, "schema": NUMBER} for n in path_names]
     parameters += [{"name": n, "in": "query", "schema": {"type": kind}} for n, kind in route.query.items()]
-    failed = {"description": "A problem", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    failed = {
+        "description": "A problem",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
     found: dict[str, Any] = {
         "operationId": route.handler.__name__, "summary": route.summary, "description": f"Scope: {route.scope}",
-        "parameters": parameters, "responses": {"201" if route.method == "POST" else "200": {"description": "Done"}, "default": failed},
+        "parameters": parameters, "responses": {"201" if route.method == "POST" else "200": {"description": "Done"},
+        "default": failed},
     }  # fmt: skip
     if route.method == "POST":
         parameters.append({"name": "Idempotency-Key", "in": "header", "schema": TEXT})

@@ -1,4 +1,5 @@
-"""Views to JSON: times in UTC with Z, money as text, tiers as words; and the cursor a page ends with. Knows no route."""
+"""Views to JSON: times in UTC with Z, money as text, tiers as words; and the cursor a page ends with. Knows no
+route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The writing half of the API: contacts, tasks, calls and notes. Each answer to a post with an Idempotency-Key is kept with what it did."""
+"""The writing half of the API: contacts, tasks, calls and notes. Each answer to a post with an Idempotency-Key is
+kept with what it did."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def create_contact() -> tuple[int, str]:
     def make(session: Session, fields: dict[str, Any]) -> dict[str, Any]:
         company = take(fields, "company", str)
         made = contacts.create(
-            session, name=take(fields, "name", str, default=""), emails=_strings(fields, "emails"), phones=_strings(fields, "phones"),
+            session, name=take(fields, "name", str, default=""), emails=_strings(fields, "emails"),
+            phones=_strings(fields, "phones"),
             title=take(fields, "title", str), lifecycle=take(fields, "lifecycle", str, default="lead"),
             company_id=pick.company_or_new(session, company, viewer()) if company else None,
             owner_id=take(fields, "owner_id", int, default=user().id), source="api", now=door.now(), actor_id=user().id,
@@ -41,7 +43,8 @@ def create_task() -> tuple[int, str]:
             session, title=take(fields, "title", str, required=True), type=take(fields, "type", str, default="todo"),
             notes=take(fields, "notes", str, default=""), due_at=_due(fields), due_all_day="due_at" not in fields,
             owner_id=take(fields, "owner_id", int, default=user().id), contact_id=take(fields, "contact_id", int),
-            company_id=take(fields, "company_id", int), deal_id=take(fields, "deal_id", int), now=door.now(), actor_id=user().id,
+            company_id=take(fields, "company_id", int), deal_id=take(fields, "deal_id", int), now=door.now(),
+            actor_id=user().id,
         )  # fmt: skip
         return {"id": made.id, "title": made.title}
 
@@ -59,11 +62,14 @@ def create_note() -> tuple[int, str]:
 
 
 def _written(session: Session, fields: dict[str, Any], kind: str) -> dict[str, Any]:
-    targets = [(noun, take(fields, f"{noun}_id", int)) for noun in ("contact", "deal", "company") if fields.get(f"{noun}_id")]
+    targets = [
+        (noun, take(fields, f"{noun}_id", int)) for noun in ("contact", "deal", "company") if fields.get(f"{noun}_id")
+    ]
     if not targets:
         raise Problem(422, "Bad body", "Name a contact_id, deal_id or company_id.", field="contact_id")
     made = notes.add(
-        session, viewer(), kind=kind, text=take(fields, "text", str, default=""), target=targets[0], at=_moment(fields, "at"),
+        session, viewer(), kind=kind, text=take(fields, "text", str, default=""), target=targets[0],
+        at=_moment(fields, "at"),
         minutes=take(fields, "minutes", int), outcome=take(fields, "outcome", str), now=door.now(),
     )  # fmt: skip
     return {"id": made.id, "kind": kind}

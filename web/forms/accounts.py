@@ -7,8 +7,17 @@ from wtforms.validators import InputRequired, NumberRange
 
 from web.forms.parts import Form, choice, line, options, secret, text
 
-SECURITY = [("tls", "TLS from the start (port 993)"), ("starttls", "STARTTLS (port 143)"), ("none", "None: readable by anyone on the way")]
-WINDOWS = [("365", "the last year"), ("90", "the last three months"), ("1095", "the last three years"), ("0", "everything there is")]
+SECURITY = [
+    ("tls", "TLS from the start (port 993)"),
+    ("starttls", "STARTTLS (port 143)"),
+    ("none", "None: readable by anyone on the way"),
+]
+WINDOWS = [
+    ("365", "the last year"),
+    ("90", "the last three months"),
+    ("1095", "the last three years"),
+    ("0", "everything there is"),
+]
 TIERS = {
     "full": "Everything: teammates read text and attachments",
     "subject": "Subject: who, when, and the subject; not the text",
@@ -28,9 +37,13 @@ class Imap(Form):
 
     address = line("E-mail address", required=True, type="email")
     host = line("Server", required=True, limit=253, spellcheck="false", autocapitalize="none")
-    port = IntegerField("Port", [InputRequired("Port is needed."), NumberRange(1, 65535, "A port is a number from 1 to 65535.")])
+    port = IntegerField(
+        "Port", [InputRequired("Port is needed."), NumberRange(1, 65535, "A port is a number from 1 to 65535.")]
+    )
     security = choice("Security", SECURITY)
-    username = line("User name", required=True, hint="Usually the whole address.", autocomplete="off", spellcheck="false")
+    username = line(
+        "User name", required=True, hint="Usually the whole address.", autocomplete="off", spellcheck="false"
+    )
     password = secret("Password", autocomplete="off", hint="Kept encrypted. Typed again only when it changes.")
     caldav_url = line("Calendar address (CalDAV)", hint="Where the provider names one.", type="url")
     aliases = line("Other addresses of yours in this mailbox", hint="Separated by blanks.")
@@ -40,7 +53,12 @@ class Archive(Form):
     """Files on this server."""
 
     address = line("Whose mail it is", required=True, type="email", hint="The address its owner had.")
-    paths = text("Paths on this server", required=True, hint="mbox, Maildir, .eml or .ics files or folders, Takeout zips; one a line.", rows=3)
+    paths = text(
+        "Paths on this server",
+        required=True,
+        hint="mbox, Maildir, .eml or .ics files or folders, Takeout zips; one a line.",
+        rows=3,
+    )
 
 
 class Choices(Form):

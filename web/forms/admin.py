@@ -19,7 +19,10 @@ class NewUser(Form):
     email = line("E-mail address", required=True, type="email", autocomplete="off")
     role = choice("Role", ROLES)
     password = secret(
-        "First password", autocomplete="new-password", least=LEAST_PASSWORD, hint="Tell them; they change it on their own page."
+        "First password",
+        autocomplete="new-password",
+        least=LEAST_PASSWORD,
+        hint="Tell them; they change it on their own page.",
     )
     time_zone = zones()
 

@@ -21,7 +21,9 @@ class SetUp(Form):
 
     name = line("Your name", required=True, limit=NAME, autocomplete="name", autofocus=True)
     email = line("E-mail address", required=True, type="email", autocomplete="username")
-    password = secret("Password", autocomplete="new-password", least=LEAST_PASSWORD, hint=f"At least {LEAST_PASSWORD} characters.")
+    password = secret(
+        "Password", autocomplete="new-password", least=LEAST_PASSWORD, hint=f"At least {LEAST_PASSWORD} characters."
+    )
     time_zone = zones()
 
 
@@ -36,7 +38,9 @@ class ChangePassword(Form):
     """The present one proves who asks; changing it ends all other sessions."""
 
     present = secret("Present password")
-    new = secret("New password", autocomplete="new-password", least=LEAST_PASSWORD, hint=f"At least {LEAST_PASSWORD} characters.")
+    new = secret(
+        "New password", autocomplete="new-password", least=LEAST_PASSWORD, hint=f"At least {LEAST_PASSWORD} characters."
+    )
     again = secret("New password again", autocomplete="new-password")
 
     def validate_again(self, field: object) -> None:

@@ -68,7 +68,13 @@ def secret(label: str, *, autocomplete: str = "current-password", least: int = 0
 
 def zones(label: str = "Time zone", hint: str = "Times are shown in it.") -> Field:
     """One of the IANA zones."""
-    return SelectField(label, choices=options([(z, z.replace("_", " ")) for z in ["UTC", *sorted(z for z in available_timezones() if "/" in z)]]), description=hint)
+    return SelectField(
+        label,
+        choices=options(
+            [(z, z.replace("_", " ")) for z in ["UTC", *sorted(z for z in available_timezones() if "/" in z)]]
+        ),
+        description=hint,
+    )
 
 
 def options(pairs: list[tuple[str, str]]) -> list[SelectChoice]:

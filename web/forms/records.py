@@ -9,7 +9,13 @@ from web.forms.parts import NAME, Form, choice, line, options, text, whole
 
 LIFECYCLES = [("lead", "Lead"), ("client", "Client"), ("past_client", "Past client")]
 TASK_TYPES = [("todo", "To do"), ("call", "Call"), ("email", "Write"), ("meeting", "Meet")]
-OUTCOMES = [("", "not said"), ("reached", "Reached"), ("left_message", "Left a message"), ("no_answer", "No answer"), ("busy", "Busy")]
+OUTCOMES = [
+    ("", "not said"),
+    ("reached", "Reached"),
+    ("left_message", "Left a message"),
+    ("no_answer", "No answer"),
+    ("busy", "Busy"),
+]
 
 
 class Contact(Form):
@@ -30,7 +36,9 @@ class Company(Form):
     """An organisation."""
 
     name = line("Name", required=True, limit=NAME, autocomplete="off")
-    domains = text("Domains", hint="One a line, the main one first. Mail of these domains reaches this company.", rows=2)
+    domains = text(
+        "Domains", hint="One a line, the main one first. Mail of these domains reaches this company.", rows=2
+    )
     industry = line("Industry", limit=NAME)
     size = line("Size", limit=NAME)
     owner = choice("Owner", [], coerce=whole)
@@ -75,7 +83,9 @@ class Note(Form):
 class Upload(Form):
     """A CSV file."""
 
-    kind = choice("What is in it", [("contacts", "Contacts"), ("companies", "Companies"), ("deals", "Deals"), ("tasks", "Tasks")])
+    kind = choice(
+        "What is in it", [("contacts", "Contacts"), ("companies", "Companies"), ("deals", "Deals"), ("tasks", "Tasks")]
+    )
     file = FileField("CSV file", [InputRequired("Choose a file.")], render_kw={"accept": ".csv,text/csv"})
 
 

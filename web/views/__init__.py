@@ -1,4 +1,5 @@
-"""One blueprint per noun. ``ALL`` is what the app factory registers; ``UPLOADS`` the endpoints that take more than a form."""
+"""One blueprint per noun. ``ALL`` is what the app factory registers; ``UPLOADS`` the endpoints that take more than a
+form."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ from web.views import (
 )
 
 MODULES = (
-    auth, home, log, items, review, deciding, contacts, companies, deals, tasks, writing, importing, accounts, connecting, people,
+    auth, home, log, items, review, deciding, contacts, companies, deals, tasks, writing, importing, accounts,
+    connecting, people,
     settings, audit, me, help, search, api, ops,
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from crm import ledger, workspace
+from crm import sharing as tiers
 from crm.errors import Refused
 from crm.models import Account
 from sync import accounts, connecting, health
@@ -23,7 +24,8 @@ PAGE = 50
 REASONS = {
     "bulk": "newsletters and lists", "automatic": "automatic replies and notices", "internal": "among our own people",
     "never_log": "on the never-log list", "folder_off": "in a folder left out", "too_old": "older than the window",
-    "draft": "drafts", "spam": "spam", "trash": "trash", "private": "marked private", "unparseable": "could not be read",
+    "draft": "drafts", "spam": "spam", "trash": "trash", "private": "marked private",
+    "unparseable": "could not be read",
     "label_off": "label left out", "erased": "erased before", "stream_gone": "folder gone",
 }  # fmt: skip
 
@@ -62,7 +64,13 @@ def items(account_id: int) -> Page:
         tallies = ledger.tallies(session, door.viewer(), account_id)
     more = rows[PAGE - 1].id if len(rows) > PAGE else None
     return render_template(
-        "accounts/ledger.html", account=account, rows=rows[:PAGE], tallies=tallies, chosen=chosen, next=more, reasons=REASONS
+        "accounts/ledger.html",
+        account=account,
+        rows=rows[:PAGE],
+        tallies=tallies,
+        chosen=chosen,
+        next=more,
+        reasons=REASONS,
     )
 
 
@@ -139,7 +147,7 @@ def sharing(account_id: int) -> Page:
         return _page(account_id, form)
     try:
         with door.transaction() as session:
-            accounts.set_sharing(session, account_id, form.sharing.data, actor_id=door.me().id, now=door.now())
+            tiers.set_account(session, door.viewer(), account_id, form.sharing.data, now=door.now())
     except Refused as error:
         form.refuse(error)
         return _page(account_id, form)

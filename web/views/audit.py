@@ -1,4 +1,5 @@
-"""The audit page: who changed what, and when. Admins see all of it, others their own doings. Ids and field names, no content."""
+"""The audit page: who changed what, and when. Admins see all of it, others their own doings. Ids and field names, no
+content."""
 
 from __future__ import annotations
 

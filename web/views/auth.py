@@ -43,7 +43,12 @@ def enter() -> Page:
         return render_template("auth/sign_in.html", form=form), 429
     with door.transaction() as session:
         user = users.authenticate(session, email, form.password.data, door.now())
-        audit.record(session, actor_id=user.id if user else None, action="user.sign_in" if user else "user.sign_in_failed", now=door.now())
+        audit.record(
+            session,
+            actor_id=user.id if user else None,
+            action="user.sign_in" if user else "user.sign_in_failed",
+            now=door.now(),
+        )
     if user is None:
         brake.failed(email, place, door.now())
         form.form_errors.append(WRONG)
@@ -91,7 +96,8 @@ def _first_admin(form: SetUp) -> User:
         if not users.first_run(session):
             abort(404)
         made = users.create(
-            session, email=form.email.data, name=form.name.data, role="admin", password=form.password.data, now=door.now(),
+            session, email=form.email.data, name=form.name.data, role="admin", password=form.password.data,
+            now=door.now(),
             actor_id=None,
         )  # fmt: skip
         return profile.update(session, made.id, name=made.name, time_zone=form.time_zone.data, now=door.now())

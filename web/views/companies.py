@@ -30,7 +30,9 @@ def listing() -> Page:
         total = companies.count(session, door.viewer(), chosen)
         everybody = [(u.id, u.name) for u in users.all_(session)]
     more = keyset.mark(rows[PAGE - 1].name, rows[PAGE - 1].id) if len(rows) > PAGE else None
-    return render_template("companies/listing.html", rows=rows[:PAGE], total=total, next=more, chosen=chosen, owners=everybody)
+    return render_template(
+        "companies/listing.html", rows=rows[:PAGE], total=total, next=more, chosen=chosen, owners=everybody
+    )
 
 
 @blueprint.get("/new")
@@ -49,7 +51,8 @@ def new() -> Page:
         with door.transaction() as session:
             made = companies.create(
                 session, name=form.name.data, domains=lines_of(form.domains.data), industry=form.industry.data or None,
-                size=form.size.data or None, owner_id=form.owner.data, source="typed", now=door.now(), actor_id=door.me().id,
+                size=form.size.data or None, owner_id=form.owner.data, source="typed", now=door.now(),
+                actor_id=door.me().id,
             )  # fmt: skip
     except Refused as error:
         form.refuse(error)

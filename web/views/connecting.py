@@ -1,4 +1,5 @@
-"""Connecting a mailbox: choose a provider, give the server, see the test's answer at the field, choose what is taken and who sees it.
+"""Connecting a mailbox: choose a provider, give the server, see the test's answer at the field, choose what is taken
+and who sees it.
 
 Google and Microsoft have their own sign-in (see their views); here is what needs a server and a password, and files.
 """
@@ -28,7 +29,8 @@ def providers() -> Page:
     """The ways in, each with what it needs."""
     settings = door.service().settings
     return render_template(
-        "connecting/providers.html", google=bool(settings.google_client_id), microsoft=bool(settings.microsoft_client_id),
+        "connecting/providers.html", google=bool(settings.google_client_id),
+        microsoft=bool(settings.microsoft_client_id),
         base=settings.base_url,
     )  # fmt: skip
 
@@ -38,9 +40,17 @@ def imap_page() -> Page:
     """First the address; with it, the form filled with the likely server."""
     address = request.args.get("address", "").strip()
     if "@" not in address:
-        return render_template("connecting/address.html", form=Address(formdata=None, data={"address": address or door.me().email}))
+        return render_template(
+            "connecting/address.html", form=Address(formdata=None, data={"address": address or door.me().email})
+        )
     guess = connecting.guess_server(address)
-    filled = {"address": address, "host": guess.host, "port": guess.port, "security": guess.security, "username": guess.username}
+    filled = {
+        "address": address,
+        "host": guess.host,
+        "port": guess.port,
+        "security": guess.security,
+        "username": guess.username,
+    }
     return render_template("connecting/imap.html", form=Imap(formdata=None, data=filled), guess=guess)
 
 
@@ -76,7 +86,9 @@ def archive() -> Page:
     """Look at the files, and go on to the choice."""
     form = Archive()
     if form.validate():
-        waiting = Pending("archive", form.address.data, {"paths": [p.strip() for p in form.paths.data.splitlines() if p.strip()]})
+        waiting = Pending(
+            "archive", form.address.data, {"paths": [p.strip() for p in form.paths.data.splitlines() if p.strip()]}
+        )
         try:
             return _choose(waiting, connecting.attempt(door.service(), _spec(waiting)), None)
         except connecting.Problem as problem:
@@ -132,7 +144,8 @@ def _choose(waiting: Pending, tested: TestResult, form: Choices | None) -> Page:
     own = waiting.address.rpartition("@")[2].lower()
     preview = connecting.preview(door.service(), _spec(waiting, timeout=TEST_SECONDS), tested)
     page = render_template(
-        "connecting/choose.html", form=form, streams=tested.streams, token=pending.seal(waiting), address=waiting.address,
+        "connecting/choose.html", form=form, streams=tested.streams, token=pending.seal(waiting),
+        address=waiting.address,
         internal=sorted({*internal, own}) if own and not connecting.guess_server(waiting.address).sure else internal,
         never_log=values["never_log"], preview=preview,
     )  # fmt: skip
@@ -156,9 +169,12 @@ def _pending_imap(form: Imap) -> Pending:
     return Pending("imap", form.address.data, config, form.password.data, aliases)
 
 
-def _spec(waiting: Pending, *, timeout: int | None = None, sharing: str | None = None, since: object = None) -> AccountSpec:
+def _spec(
+    waiting: Pending, *, timeout: int | None = None, sharing: str | None = None, since: object = None
+) -> AccountSpec:
     """``timeout`` (seconds) keeps a person from waiting as long as a worker would."""
     return AccountSpec(
-        waiting.provider, door.me().email, waiting.address, {**waiting.config, **({"timeout": timeout} if timeout else {})},
+        waiting.provider, door.me().email, waiting.address, {**waiting.config,
+        **({"timeout": timeout} if timeout else {})},
         waiting.secret, waiting.aliases, sharing, since=since,  # type: ignore[arg-type]
     )  # fmt: skip

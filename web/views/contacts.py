@@ -1,15 +1,21 @@
-"""Contacts: list, record, form. The record shows facts first, then one timeline; who someone is, is decided in review."""
+"""Contacts: list, record, form. The record shows facts first, then one timeline; who someone is, is decided in
+review."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import contacts, phonebook, users
+from crm import addresses, contacts, phonebook, users
 from crm.errors import CrmError, Refused
 from web import door, keyset, notes, pick, settle
 from web.forms.parts import options, whole
 from web.forms.records import LIFECYCLES, Contact, lines_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 blueprint = Blueprint("contacts", __name__, url_prefix="/contacts")
 Page = str | Response | tuple[str, int]
@@ -29,14 +35,24 @@ def listing() -> Page:
         everybody = [(u.id, u.name) for u in users.all_(session)]
     more = keyset.mark(rows[PAGE - 1].name, rows[PAGE - 1].id) if len(rows) > PAGE else None
     return render_template(
-        "contacts/listing.html", rows=rows[:PAGE], total=total, next=more, chosen=chosen, owners=everybody, lifecycles=LIFECYCLES
+        "contacts/listing.html",
+        rows=rows[:PAGE],
+        total=total,
+        next=more,
+        chosen=chosen,
+        owners=everybody,
+        lifecycles=LIFECYCLES,
     )
 
 
 @blueprint.get("/new")
 def new_page() -> Page:
     """The empty form; an address or company may come along."""
-    data = {"emails": request.args.get("email", "")[:320], "company": request.args.get("company", "")[:200], "owner": door.me().id}
+    data = {
+        "emails": request.args.get("email", "")[:320],
+        "company": request.args.get("company", "")[:200],
+        "owner": door.me().id,
+    }
     return _form_page(Contact(formdata=None, data={**data, "lifecycle": "lead"}), None)
 
 
@@ -51,7 +67,8 @@ def new() -> Page:
             made = contacts.create(
                 session, name=form.name.data, emails=lines_of(form.emails.data), phones=lines_of(form.phones.data),
                 title=form.title.data or None, company_id=pick.company_or_new(session, form.company.data),
-                owner_id=form.owner.data, lifecycle=form.lifecycle.data, source=form.source.data or None, now=door.now(),
+                owner_id=form.owner.data, lifecycle=form.lifecycle.data, source=form.source.data or None,
+                now=door.now(),
                 actor_id=door.me().id,
             )  # fmt: skip
     except Refused as error:
@@ -70,7 +87,8 @@ def edit_page(contact_id: int) -> Page:
         data = {
             "name": found.name, "emails": "\n".join(a.raw for a in contacts.addresses(session, found.id)),
             "phones": "\n".join(p.raw for p in phonebook.of(session, found.id)), "title": found.title,
-            "company": pick.company_name(session, found.company_id), "owner": found.owner_id, "lifecycle": found.lifecycle,
+            "company": pick.company_name(session, found.company_id), "owner": found.owner_id,
+            "lifecycle": found.lifecycle,
             "source": found.source, "opt_out": found.opt_out,
         }  # fmt: skip
     return _form_page(Contact(formdata=None, data=data), found.id)
@@ -107,7 +125,10 @@ def delete(contact_id: int) -> Page:
         name = contacts.by_id(session, contact_id).name
         contacts.delete(session, contact_id, vault=door.service().vault, actor_id=door.me().id, now=door.now())
     settle.after_change()
-    notes.say(f"{name} is deleted, and is not created again from mail.", undo=url_for("contacts.restore", contact_id=contact_id))
+    notes.say(
+        f"{name} is deleted, and is not created again from mail.",
+        undo=url_for("contacts.restore", contact_id=contact_id),
+    )
     return redirect(url_for("contacts.listing"), 303)
 
 
@@ -125,19 +146,19 @@ def restore(contact_id: int) -> Page:
     return redirect(url_for("contacts.page", contact_id=contact_id), 303)
 
 
-def _set_addresses(session: object, contact_id: int, wanted: list[str]) -> None:
+def _set_addresses(session: Session, contact_id: int, wanted: list[str]) -> None:
     """Make the addresses those of the form, the first of them the primary one."""
-    actor = {"actor_id": door.me().id, "now": door.now()}
-    have = {row.canonical: row.raw for row in contacts.addresses(session, contact_id)}  # type: ignore[arg-type]
-    given = {contacts.checked(raw): raw for raw in wanted}
+    actor: dict[str, Any] = {"actor_id": door.me().id, "now": door.now()}
+    have = {row.canonical: row.raw for row in contacts.addresses(session, contact_id)}
+    given = {addresses.checked(raw): raw for raw in wanted}
     for canonical, raw in given.items():
         if canonical not in have:
-            contacts.add_address(session, contact_id, raw, **actor)  # type: ignore[arg-type]
+            contacts.add_address(session, contact_id, raw, **actor)
     for canonical, raw in have.items():
         if canonical not in given:
-            contacts.remove_address(session, contact_id, raw, **actor)  # type: ignore[arg-type]
+            contacts.remove_address(session, contact_id, raw, **actor)
     if given:
-        contacts.make_primary(session, contact_id, next(iter(given)), **actor)  # type: ignore[arg-type]
+        contacts.make_primary(session, contact_id, next(iter(given)), **actor)
 
 
 def _at_field(error: Refused) -> Refused:

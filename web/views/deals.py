@@ -43,7 +43,11 @@ def listing() -> Page:
 @blueprint.get("/new")
 def new_page() -> Page:
     """The empty form; a company or a person may come along."""
-    data = {"owner": door.me().id, "company": request.args.get("company", "")[:200], "people": request.args.get("person", "")[:320]}
+    data = {
+        "owner": door.me().id,
+        "company": request.args.get("company", "")[:200],
+        "people": request.args.get("person", "")[:320],
+    }
     return _form_page(Deal(formdata=None, data=data), None)
 
 
@@ -73,9 +77,18 @@ def edit_page(deal_id: int) -> Page:
     """The form filled, with the version it was read in."""
     with door.reading() as session:
         found = deals.by_id(session, deal_id)
-        data = {name: getattr(found, name) for name in ("title", "value", "currency", "expected_close", "number", "product", "source", "version")}
-        data |= {"company": pick.company_name(session, found.company_id), "owner": found.owner_id, "stage": found.stage_id}
-        data["people"] = "\n".join(_address(session, person.id) or person.name for person, _ in deals.people(session, deal_id))
+        data = {
+            name: getattr(found, name)
+            for name in ("title", "value", "currency", "expected_close", "number", "product", "source", "version")
+        }
+        data |= {
+            "company": pick.company_name(session, found.company_id),
+            "owner": found.owner_id,
+            "stage": found.stage_id,
+        }
+        data["people"] = "\n".join(
+            _address(session, person.id) or person.name for person, _ in deals.people(session, deal_id)
+        )
     return _form_page(Deal(formdata=None, data=data), deal_id)
 
 
@@ -88,7 +101,12 @@ def edit(deal_id: int) -> Page:
     try:
         with door.transaction() as session:
             deals.update(
-                session, deal_id, _fields(session, form), version=form.version.data, actor_id=door.me().id, now=door.now()
+                session,
+                deal_id,
+                _fields(session, form),
+                version=form.version.data,
+                actor_id=door.me().id,
+                now=door.now(),
             )
             _set_people(session, deal_id, _people(session, lines_of(form.people.data)))
     except Conflict as error:

@@ -1,4 +1,5 @@
-"""Answers in review, as posts: each one decides a group (or several), says what it did, and can be undone with one key."""
+"""Answers in review, as posts: each one decides a group (or several), says what it did, and can be undone with one
+key."""
 
 from __future__ import annotations
 
@@ -69,7 +70,10 @@ def undo() -> Page:
     ids = [int(part) for part in request.args.get("ids", "").split("-") if part.isdecimal()]
     try:
         with door.transaction() as session:
-            says = [decisions.undo(session, door.viewer(), i, vault=door.service().vault, now=door.now()).says for i in sorted(ids, reverse=True)]
+            says = [
+                decisions.undo(session, door.viewer(), i, vault=door.service().vault, now=door.now()).says
+                for i in sorted(ids, reverse=True)
+            ]
     except CrmError as error:
         notes.warn(str(error))
     else:
@@ -197,10 +201,16 @@ def _create(session: Session, opened: Opened, prefill: Prefill, form: Create | N
 
 def _toast(results: list[DecisionResult]) -> None:
     ids = "-".join(str(r.decision_id) for r in results)
-    text = results[0].says if len(results) == 1 else f"{words.count(len(results), 'group')} settled: {results[0].says}, and so on"
+    text = (
+        results[0].says
+        if len(results) == 1
+        else f"{words.count(len(results), 'group')} settled: {results[0].says}, and so on"
+    )
     notes.say(text, undo=url_for("deciding.undo", ids=ids))
 
 
 def _onward() -> Response:
     """To the next group of the tab."""
-    return redirect(url_for("review.page", tab=request.form.get("tab") or None, at=request.form.get("next") or None), 303)
+    return redirect(
+        url_for("review.page", tab=request.form.get("tab") or None, at=request.form.get("next") or None), 303
+    )

@@ -14,9 +14,11 @@ KEYS = (
     )),
     ("Lists", (("j k", "next, previous"), ("Enter", "open"), ("n", "new"))),
     ("Review", (
-        ("Enter", "accept the first answer"), ("1 – 5", "choose a candidate"), ("s", "someone else"), ("c", "create a contact"),
+        ("Enter", "accept the first answer"), ("1 – 5", "choose a candidate"), ("s", "someone else"), ("c",
+        "create a contact"),
         ("l", "create a lead"), ("d", "pick a deal"), ("n", "not a contact"), ("Shift N", "ignore the whole domain"),
-        ("p", "private"), ("h", "snooze"), ("a", "assign to a teammate"), ("x", "select"), ("Shift X", "select up to here"),
+        ("p", "private"), ("h", "snooze"), ("a", "assign to a teammate"), ("x", "select"), ("Shift X",
+        "select up to here"),
         ("* a", "select all"), ("u", "back to the list"),
     )),
     ("A record", (("c", "log a call"), ("n", "write a note"), ("t", "add a task"), ("e", "edit"))),

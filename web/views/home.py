@@ -1,4 +1,5 @@
-"""Today: what is left to set up while the workspace is new, then what waits: tasks, questions, replies, meetings ahead."""
+"""Today: what is left to set up while the workspace is new, then what waits: tasks, questions, replies, meetings
+ahead."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ def page() -> str:
             "steps": _steps(session), "due": [t for t in mine if t.section in ("overdue", "today")][:SHOWN],
             "counts": review.counts(session, viewer, now=now),
             "newest": timeline.page(session, viewer, inbound, limit=SHOWN).rows,
-            "ahead": timeline.upcoming(session, viewer, LogFilter(kinds=frozenset({"meeting"}), user_id=door.me().id), now=now, limit=5),
+            "ahead": timeline.upcoming(session, viewer, LogFilter(kinds=frozenset({"meeting"}), user_id=door.me().id),
+            now=now, limit=5),
         }  # fmt: skip
     return render_template("home/page.html", **context)
 
@@ -48,9 +50,13 @@ def _steps(session: Session) -> list[dict[str, Any]]:
     settled = bool(review.decided(session, viewer, limit=1))
     own = bool(workspace.get(session, "internal_domains")) or connected
     steps = [
-        {"done": connected, "title": "Connect a mailbox", "says": "Its newest mail is here within seconds.", "to": "connecting.providers", "does": "Connect"},
-        {"done": people, "title": "Bring your contacts", "says": "A CSV file is enough; old mail finds them by itself.", "to": "importing.page", "does": "Import"},
-        {"done": own, "title": "Say who is us", "says": "Your own domains, and what is never logged.", "to": "settings.page" if door.me().admin else "accounts.listing", "does": "Look"},
-        {"done": settled, "title": "Settle the first question", "says": "One answer covers all mail of that person.", "to": "review.page", "does": "Review"},
+        {"done": connected, "title": "Connect a mailbox", "says": "Its newest mail is here within seconds.",
+        "to": "connecting.providers", "does": "Connect"},
+        {"done": people, "title": "Bring your contacts",
+        "says": "A CSV file is enough; old mail finds them by itself.", "to": "importing.page", "does": "Import"},
+        {"done": own, "title": "Say who is us", "says": "Your own domains, and what is never logged.",
+        "to": "settings.page" if door.me().admin else "accounts.listing", "does": "Look"},
+        {"done": settled, "title": "Settle the first question", "says": "One answer covers all mail of that person.",
+        "to": "review.page", "does": "Review"},
     ]  # fmt: skip
     return [] if all(step["done"] for step in steps) else steps

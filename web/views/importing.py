@@ -20,12 +20,15 @@ SHOWN = 100
 @blueprint.get("")
 def page() -> Page:
     """The form, with the columns each kind may have."""
-    return render_template("importing/page.html", form=Upload(formdata=None, data={"kind": request.args.get("kind", "contacts")}))
+    return render_template(
+        "importing/page.html", form=Upload(formdata=None, data={"kind": request.args.get("kind", "contacts")})
+    )
 
 
 @blueprint.post("/preview")
 def preview() -> Page:
-    """What the file would do, by doing it and taking it back. The content goes along sealed, so nothing is kept on the server."""
+    """What the file would do, by doing it and taking it back. The content goes along sealed, so nothing is kept on
+    the server."""
     form = Upload()
     if not form.validate():
         return render_template("importing/page.html", form=form), 422
@@ -37,7 +40,9 @@ def preview() -> Page:
         form.file.errors = [str(error)]
         return render_template("importing/page.html", form=form), 422
     token = door.service().vault.seal(content.decode("latin-1"), context=_context(form.kind.data))
-    return render_template("importing/preview.html", result=result, token=token, name=form.file.data.filename, shown=SHOWN)
+    return render_template(
+        "importing/preview.html", result=result, token=token, name=form.file.data.filename, shown=SHOWN
+    )
 
 
 @blueprint.post("/run")
@@ -48,7 +53,12 @@ def run() -> Page:
         content = door.service().vault.open(request.form.get("token", ""), context=_context(kind)).encode("latin-1")
         with door.transaction() as session:
             result = csvimport.run(
-                session, kind, content, filename=request.form.get("name", "")[:200], actor_id=door.me().id, now=door.now()
+                session,
+                kind,
+                content,
+                filename=request.form.get("name", "")[:200],
+                actor_id=door.me().id,
+                now=door.now(),
             )
     except (CannotOpen, csvimport.BadFile) as error:
         notes.warn(f"Nothing was imported: {error}")
@@ -74,7 +84,8 @@ def undo(batch_id: int) -> Page:
         return redirect(url_for("importing.page"), 303)
     settle.after_change()
     kept = f"; {words.count(len(done.kept), 'row')} changed since and kept" if done.kept else ""
-    notes.say(f"Import taken back: {words.count(sum(done.removed.values()), 'row')} removed, {words.number(done.restored)} restored{kept}.")
+    removed = words.count(sum(done.removed.values()), "row")
+    notes.say(f"Import taken back: {removed} removed, {words.number(done.restored)} restored{kept}.")
     return redirect(url_for("importing.page"), 303)
 
 

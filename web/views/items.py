@@ -1,6 +1,10 @@
-"""One item or thread opened: text with quoted history folded, who took part, why it is where it is, and what can be done about it."""
+"""One item or thread opened: text with quoted history folded, who took part, why it is where it is, and what can be
+done about it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -11,13 +15,17 @@ from sync import decisions
 from web import door, notes, settle
 from web.views.log import blueprint as log
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 blueprint = Blueprint("items", __name__, url_prefix="/log")
 Page = str | BaseResponse | tuple[str, int]
+Verb = Callable[["Session", tuple[str, int]], decisions.DecisionResult]
 FOUND = 10
 
 HTML_POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox allow-popups allow-popups-to-escape-sandbox; "
-    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; "
+    "form-action 'none'; sandbox allow-popups allow-popups-to-escape-sandbox"
 )
 
 
@@ -28,7 +36,9 @@ def item_page(item_id: int) -> Page:
     with door.reading() as session:
         found = item.item(session, door.viewer(), item_id)
         people = contacts.page(session, door.viewer(), contacts.Filter(text=text), limit=FOUND) if text else []
-        open_deals = deals.page(session, door.viewer(), deals.Filter(text=text, status="open"), limit=FOUND) if text else []
+        open_deals = (
+            deals.page(session, door.viewer(), deals.Filter(text=text, status="open"), limit=FOUND) if text else []
+        )
         shares = grants.grants(session, door.viewer(), item_id) if found.mine else []
         everybody = {u.id: u.name for u in users.all_(session, active_only=False)}
         requests = [r for r in grants.open_requests(session, door.viewer()) if r.communication_id == item_id]
@@ -77,7 +87,13 @@ def detach(item_id: int) -> Page:
     return _decide(
         item_id,
         lambda session, target: decisions.detach(
-            session, door.viewer(), [item_id], target, scope="address" if address else "item", value=address, now=door.now()
+            session,
+            door.viewer(),
+            [item_id],
+            target,
+            scope="address" if address else "item",
+            value=address,
+            now=door.now(),
         ),
     )
 
@@ -86,10 +102,12 @@ def detach(item_id: int) -> Page:
 def attach(item_id: int) -> Page:
     """Attach it to another record as well; with ``move`` take it off the one it was on."""
 
-    def verb(session: object, target: tuple[str, int]) -> decisions.DecisionResult:
-        result = decisions.attach(session, door.viewer(), [item_id], target, scope=_scope(), value=_thread_key(item_id), now=door.now())  # type: ignore[arg-type]
+    def verb(session: Session, target: tuple[str, int]) -> decisions.DecisionResult:
+        result = decisions.attach(
+            session, door.viewer(), [item_id], target, scope=_scope(), value=_thread_key(item_id), now=door.now()
+        )
         if (old := _target(request.form.get("move", ""))) is not None:
-            decisions.detach(session, door.viewer(), [item_id], old, now=door.now())  # type: ignore[arg-type]
+            decisions.detach(session, door.viewer(), [item_id], old, now=door.now())
         return result
 
     return _decide(item_id, verb)
@@ -120,7 +138,12 @@ def share(item_id: int) -> Page:
     to = request.form.get("to", type=int)
     with door.transaction() as session:
         closed = grants.share(
-            session, door.viewer(), item_id, with_user=to, whole_thread=request.form.get("whole") == "thread", now=door.now()
+            session,
+            door.viewer(),
+            item_id,
+            with_user=to,
+            whole_thread=request.form.get("whole") == "thread",
+            now=door.now(),
         )
     notes.say(_still(closed))
     return _back(item_id)
@@ -148,14 +171,14 @@ def tier(item_id: int) -> Page:
     return _back(item_id)
 
 
-def _decide(item_id: int, verb: object) -> Page:
+def _decide(item_id: int, verb: Verb) -> Page:
     target = _target(request.args.get("target") or request.form.get("target", ""))
     if target is None:
         notes.warn("Choose a record first.")
         return _back(item_id)
     try:
         with door.transaction() as session:
-            result = verb(session, target)  # type: ignore[operator]
+            result = verb(session, target)
     except NotFound:
         raise
     except CrmError as error:

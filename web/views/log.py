@@ -1,4 +1,5 @@
-"""The log: everything that was said and met, with why it is where it is; the item's page; and the answer to "why not here?"."""
+"""The log: everything that was said and met, with why it is where it is; the item's page; and the answer to "why not
+here?"."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def page() -> Page:
         context = {"accounts": _accounts(session), "everybody": [(u.id, u.name) for u in users.all_(session)]}
     kept = {k: v for k, v in request.args.items() if v and k != "before"}
     return render_template(
-        "log/page.html", rows=found.rows, next=found.next, ahead=ahead, chosen=chosen, kept=kept, kinds=KINDS, statuses=STATUSES,
+        "log/page.html", rows=found.rows, next=found.next, ahead=ahead, chosen=chosen, kept=kept, kinds=KINDS,
+        statuses=STATUSES,
         periods=PERIODS, **context,
     )  # fmt: skip
 
@@ -42,7 +44,8 @@ def page() -> Page:
 def _chosen() -> LogFilter:
     kind = request.args.get("kind", "")
     return LogFilter(
-        kinds=frozenset({kind} if kind in KINDS else ()), direction=_one_of("direction", ("inbound", "outbound", "internal")),
+        kinds=frozenset({kind} if kind in KINDS else ()), direction=_one_of("direction", ("inbound", "outbound",
+        "internal")),
         status=_one_of("status", STATUSES), reason=request.args.get("reason", "")[:50],
         account_id=request.args.get("account", type=int), user_id=request.args.get("user", type=int),
         address=request.args.get("address", "")[:320].strip().lower(), text=request.args.get("q", "")[:200],
@@ -81,7 +84,7 @@ def _accounts(session: Session) -> list[tuple[int, str]]:
 
 @blueprint.get("/why")
 def why() -> Page:
-    """"Why is it not here?": an id tells the stage where it stopped; words find what is here after all."""
+    """ "Why is it not here?": an id tells the stage where it stopped; words find what is here after all."""
     text = request.args.get("q", "")[:998].strip()
     with door.reading() as session:
         found = explain.explain(session, door.viewer(), door.service().vault, text) if text else None

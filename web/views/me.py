@@ -57,7 +57,11 @@ def create_token() -> Page:
     try:
         with door.transaction() as session:
             _, text = tokens.create(
-                session, door.me().id, name=request.form.get("name", "")[:200], scopes=request.form.getlist("scope"), now=door.now()
+                session,
+                door.me().id,
+                name=request.form.get("name", "")[:200],
+                scopes=request.form.getlist("scope"),
+                now=door.now(),
             )
     except Refused as error:
         notes.warn(str(error))
@@ -80,5 +84,10 @@ def _render(form: Profile | None, password: ChangePassword | None, *, token: str
     with door.reading() as session:
         mine = tokens.of(session, me.id)
     return render_template(
-        "me/page.html", form=form, password=password or ChangePassword(formdata=None), tokens=mine, token=token, scopes=tokens.SCOPES
+        "me/page.html",
+        form=form,
+        password=password or ChangePassword(formdata=None),
+        tokens=mine,
+        token=token,
+        scopes=tokens.SCOPES,
     )

@@ -39,7 +39,8 @@ def new() -> Page:
         try:
             with door.transaction() as session:
                 made = users.create(
-                    session, email=form.email.data, name=form.name.data, role=form.role.data, password=form.password.data,
+                    session, email=form.email.data, name=form.name.data, role=form.role.data,
+                    password=form.password.data,
                     now=door.now(), actor_id=door.me().id,
                 )  # fmt: skip
                 profile.update(session, made.id, name=made.name, time_zone=form.time_zone.data, now=door.now())
@@ -88,8 +89,17 @@ def leave(user_id: int) -> Page:
     except Refused as error:
         form.refuse(error)
         return _render(user_id, None, form), 422
-    parts = ((moved.contacts, "contact"), (moved.deals, "open deal"), (moved.tasks, "open task"), (moved.accounts_paused, "mailbox"))
-    notes.say("Access ended. Handed over or paused: " + ", ".join(words.count(n, noun, _many(noun)) for n, noun in parts) + ".")
+    parts = (
+        (moved.contacts, "contact"),
+        (moved.deals, "open deal"),
+        (moved.tasks, "open task"),
+        (moved.accounts_paused, "mailbox"),
+    )
+    notes.say(
+        "Access ended. Handed over or paused: "
+        + ", ".join(words.count(n, noun, _many(noun)) for n, noun in parts)
+        + "."
+    )
     return redirect(url_for("people.listing"), 303)
 
 

@@ -1,4 +1,5 @@
-"""The record pages of contacts, companies and deals: facts first, then one timeline with threads folded, and what stands around them."""
+"""The record pages of contacts, companies and deals: facts first, then one timeline with threads folded, and what
+stands around them."""
 
 from __future__ import annotations
 
@@ -28,7 +29,11 @@ def page(contact_id: int) -> Page:
     with door.reading() as session:
         found = contacts.by_id(session, contact_id)
         company = companies.by_id(session, found.company_id) if found.company_id else None
-        around = contacts.page(session, door.viewer(), contacts.Filter(company_id=found.company_id), limit=AROUND) if company else []
+        around = (
+            contacts.page(session, door.viewer(), contacts.Filter(company_id=found.company_id), limit=AROUND)
+            if company
+            else []
+        )
         context = {
             "contact": found, "company": company, "addresses": contacts.addresses(session, found.id),
             "phones": phonebook.of(session, found.id), "owner": _name(session, found.owner_id),

@@ -1,4 +1,5 @@
-"""The review queue: who is this? Grouped, two panes, every answer a button with a key. The verbs are in ``views.deciding``."""
+"""The review queue: who is this? Grouped, two panes, every answer a button with a key. The verbs are in
+``views.deciding``."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ TAB_NAMES = (("people", "People"), ("deals", "Deals to pick"), ("conflicts", "Co
 
 @blueprint.get("")
 def page() -> Page:
-    """List left, answer right. ``at`` names the open group; without it the first is opened (on a narrow screen: the list)."""
+    """List left, answer right. ``at`` names the open group; without it the first is opened (on a narrow screen: the
+    list)."""
     tab = request.args.get("tab", "")
     at = request.args.get("at", "")[:500]
     with door.reading() as session:
@@ -36,9 +38,11 @@ def page() -> Page:
         rows = review.groups(session, viewer, tab, now=now, before=_before(), limit=PAGE + 1)
         opened = _opened(session, at, rows)
         context = {
-            "counts": counts, "tab": tab, "tabs": TAB_NAMES, "rows": rows[:PAGE], "more": rows[PAGE - 1] if len(rows) > PAGE else None,
+            "counts": counts, "tab": tab, "tabs": TAB_NAMES, "rows": rows[:PAGE],
+            "more": rows[PAGE - 1] if len(rows) > PAGE else None,
             "opened": opened, "chosen": bool(at), "progress": review.progress(session, viewer, _midnight()),
-            "skipped": review.skipped(session, viewer), "team": review.team(session, viewer, now=now), "mates": _mates(session),
+            "skipped": review.skipped(session, viewer), "team": review.team(session, viewer),
+            "mates": _mates(session),
             "attached": review.attached_since(session, viewer, now - timedelta(days=7)) if not rows else (0, 0),
         }  # fmt: skip
     return render_template("review/page.html", next_key=_next_key(rows, opened), **context)
@@ -67,7 +71,12 @@ def someone() -> Page:
         found = deals.page(session, door.viewer(), deals.Filter(text=text, status="open"), limit=FOUND)
     wanted = request.args.get("kind", "contact")
     return render_template(
-        "review/someone.html", opened=opened, text=text, people=people, deals=found if wanted == "deal" or text else [], kind=wanted
+        "review/someone.html",
+        opened=opened,
+        text=text,
+        people=people,
+        deals=found if wanted == "deal" or text else [],
+        kind=wanted,
     )
 
 

@@ -26,6 +26,7 @@ def page() -> str:
         context = {
             "people": contacts.page(session, viewer, contacts.Filter(text=text), limit=FEW + 1),
             "companies": companies.page(session, viewer, companies.Filter(text=text), limit=FEW + 1),
-            "deals": deals.page(session, viewer, deals.Filter(text=text), limit=FEW + 1), "rows": found.rows, "next": found.next,
+            "deals": deals.page(session, viewer, deals.Filter(text=text), limit=FEW + 1), "rows": found.rows,
+            "next": found.next,
         }  # fmt: skip
     return render_template("search/page.html", text=text, few=FEW, **context)

@@ -1,4 +1,5 @@
-"""Workspace settings: one line each with its meaning, saved one by one, validated and audited by crm.workspace. Admins only."""
+"""Workspace settings: one line each with its meaning, saved one by one, validated and audited by crm.workspace.
+Admins only."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def _render(errors: dict[str, str], typed: dict[str, str]) -> str:
     with door.reading() as session:
         values = workspace.all_(session)
     shown = {name: _shown(value) for name, value in values.items()} | typed
-    return render_template("settings/page.html", settings=workspace.describe(), values=shown, errors=errors, label=_label)
+    return render_template(
+        "settings/page.html", settings=workspace.describe(), values=shown, errors=errors, label=_label
+    )
 
 
 def _shown(value: Any) -> str:

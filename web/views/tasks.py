@@ -16,7 +16,13 @@ from web.forms.records import Task
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/tasks")
 Page = str | Response | tuple[str, int]
-SECTIONS = (("overdue", "Overdue"), ("today", "Today"), ("upcoming", "Upcoming"), ("no_date", "No date"), ("done", "Done"))
+SECTIONS = (
+    ("overdue", "Overdue"),
+    ("today", "Today"),
+    ("upcoming", "Upcoming"),
+    ("no_date", "No date"),
+    ("done", "Done"),
+)
 TABS = (("mine", "My tasks"), ("team", "Team"), ("auto", "Made by rules"), ("done", "Done"))
 SNOOZES = ("1", "3", "7")
 
@@ -26,11 +32,15 @@ def listing() -> Page:
     """By section; tabs for mine, the team's, those of rules, and done ones."""
     tab = request.args.get("tab", "mine")
     mine = door.me().id if tab in ("mine", "done") else None
-    chosen = tasks.Filter(owner_id=mine, automatic=tab == "auto", done=tab == "done", text=request.args.get("q", "")[:200])
+    chosen = tasks.Filter(
+        owner_id=mine, automatic=tab == "auto", done=tab == "done", text=request.args.get("q", "")[:200]
+    )
     with door.reading() as session:
         rows = tasks.page(session, door.viewer(), chosen, now=door.now(), zone=door.me().zone)
         mates = [(u.id, u.name) for u in users.all_(session)]
-    return render_template("tasks/listing.html", rows=rows, tab=tab, tabs=TABS, sections=SECTIONS, mates=mates, text=chosen.text)
+    return render_template(
+        "tasks/listing.html", rows=rows, tab=tab, tabs=TABS, sections=SECTIONS, mates=mates, text=chosen.text
+    )
 
 
 @blueprint.get("/new")
@@ -61,7 +71,13 @@ def page(task_id: int) -> Page:
     """The form filled."""
     with door.reading() as session:
         found = tasks.by_id(session, task_id)
-        data = {"title": found.title, "type": found.type, "due": found.due_at and found.due_at.date(), "owner": found.owner_id, "notes": found.notes}
+        data = {
+            "title": found.title,
+            "type": found.type,
+            "due": found.due_at and found.due_at.date(),
+            "owner": found.owner_id,
+            "notes": found.notes,
+        }
     return _form_page(Task(formdata=None, data=data), task_id)
 
 
@@ -144,7 +160,7 @@ def _midnight(day: date | None) -> datetime | None:
     return datetime.combine(day, time(), UTC) if day else None
 
 
-def _on() -> dict[str, int]:
+def _on() -> dict[str, Any]:
     """The record a task is about, as ``on=contact:3``."""
     kind, _, number = (request.args.get("on") or request.form.get("on") or "").partition(":")
     return {f"{kind}_id": int(number)} if kind in ("contact", "company", "deal") and number.isdecimal() else {}
@@ -166,4 +182,10 @@ def _form() -> Task:
 def _form_page(form: Task, task_id: int | None) -> str:
     with door.reading() as session:
         form.owner.choices = options(pick.owners(session))
-    return render_template("tasks/form.html", form=form, task_id=task_id, on=request.args.get("on", "")[:40], back=request.args.get("back", "")[:200])
+    return render_template(
+        "tasks/form.html",
+        form=form,
+        task_id=task_id,
+        on=request.args.get("on", "")[:40],
+        back=request.args.get("back", "")[:200],
+    )

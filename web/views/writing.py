@@ -35,12 +35,15 @@ def save(kind: str, on: str, record_id: int) -> Page:
         with door.transaction() as session:
             made = written.add(
                 session, door.viewer(), kind=kind, text=form.text.data, target=(on, record_id), at=at,
-                minutes=form.minutes.data if kind == "call" else None, outcome=form.outcome.data or None, now=door.now(),
+                minutes=form.minutes.data if kind == "call" else None, outcome=form.outcome.data or None,
+                now=door.now(),
             )  # fmt: skip
     except Refused as error:
         form.refuse(error)
         return _page(form, kind, on, record_id), 422
-    notes.say(f"{kind.capitalize()} logged.", undo=url_for("writing.delete", item_id=made.id, on=on, record_id=record_id))
+    notes.say(
+        f"{kind.capitalize()} logged.", undo=url_for("writing.delete", item_id=made.id, on=on, record_id=record_id)
+    )
     return redirect(_record(on, record_id), 303)
 
 
@@ -51,13 +54,16 @@ def delete(item_id: int) -> Page:
         written.delete(session, door.viewer(), item_id, now=door.now())
     notes.say("Taken back.")
     on, record_id = request.args.get("on", ""), request.args.get("record_id", type=int)
-    return redirect(_record(on, record_id) if on in ("contact", "company", "deal") and record_id else url_for("log.page"), 303)
+    return redirect(
+        _record(on, record_id) if on in ("contact", "company", "deal") and record_id else url_for("log.page"), 303
+    )
 
 
 def _page(form: Note, kind: str, on: str, record_id: int) -> str:
     with door.reading() as session:
         name = {
-            "contact": lambda: contacts.by_id(session, record_id).name, "company": lambda: companies.by_id(session, record_id).name,
+            "contact": lambda: contacts.by_id(session, record_id).name, "company": lambda: companies.by_id(session,
+            record_id).name,
             "deal": lambda: deals.by_id(session, record_id).title,
         }[on]()  # fmt: skip
     return render_template("writing/page.html", form=form, kind=kind, name=name, back=_record(on, record_id))
