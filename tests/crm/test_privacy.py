@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from crm import grants, privacy, search, sharing, workspace
 from crm.errors import NotAllowed, NotFound, Refused
-from crm.models import Audit, Communication, Grant, Notification, Sighting
+from crm.models import Audit, Communication, Grant, Link, Notification, Participant, Sighting
 from crm.privacy import ItemFacts, SeenBy, Tier, Viewer, judge
 from tests.crm.world import World
 
@@ -231,7 +231,7 @@ def test_the_sql_conditions_and_the_pure_rule_agree_on_every_combination(world: 
     people = [("from", "jane@acme.example", "Jane"), ("cc", "mia@ourco.example", "Mia")]
     tiers = [None, *WORDS]
     for status, cap, first, second, granted in product(
-        ("linked", "review", "ignored"), (None, "metadata", "private"), tiers, tiers, (None, "anna", "ben")
+        ("linked", "review", "ignored"), (None, "metadata", "private"), tiers, (None, "private", "full"), (None, "anna")
     ):
         sightings = [(u, t) for u, t in ((world.anna, first), (world.ben, second)) if t]
         author = world.anna if not sightings else None
@@ -251,6 +251,23 @@ def test_the_sql_conditions_and_the_pure_rule_agree_on_every_combination(world: 
         ):
             found = set(session.scalars(select(Communication.id).where(Communication.id.in_(made), condition)))
             assert found == {i for i, tier in expected.items() if tier >= least}, (viewer, least)
+
+
+def test_a_query_that_joins_the_same_tables_gets_the_same_answer(world: World, now) -> None:
+    """Conditions look beside the query's own rows: a join on sightings, participants, links or grants changes nothing."""
+    item = world.item((world.anna, "private"), (world.ben, "subject"), to=[("contact", 1)])
+    world.item((world.anna, "private"))
+    world.session.add(Grant(communication_id=item.id, owner_id=world.ben.id, user_id=world.mia.id, created_at=now))
+    world.session.flush()
+    for user, expected in ((world.anna, "full"), (world.ben, "full"), (world.mia, "metadata"), (world.ada, "metadata")):
+        viewer = world.viewer(user)
+        assert seen_by(world, item)[user.name.lower()] == expected
+        for table in (Sighting, Participant, Link, Grant):
+            joined = select(Communication.id).join(table, table.communication_id == Communication.id)
+            one = joined.where(Communication.id == item.id)
+            assert set(world.session.scalars(one.where(privacy.visible(viewer)))) == {item.id}
+            readable = set(world.session.scalars(one.where(privacy.content_visible(viewer))))
+            assert readable == ({item.id} if expected == "full" else set())
 
 
 def test_the_pure_rule_never_shows_more_than_the_strictest_owner_allows() -> None:
