@@ -254,7 +254,7 @@ def test_the_sql_conditions_and_the_pure_rule_agree_on_every_combination(world: 
 
 
 def test_a_query_that_joins_the_same_tables_gets_the_same_answer(world: World, now) -> None:
-    """Conditions look beside the query's own rows: a join on sightings, participants, links or grants changes nothing."""
+    """Conditions look beside the query's own rows: joining sightings, participants, links or grants changes nothing."""
     item = world.item((world.anna, "private"), (world.ben, "subject"), to=[("contact", 1)])
     world.item((world.anna, "private"))
     world.session.add(Grant(communication_id=item.id, owner_id=world.ben.id, user_id=world.mia.id, created_at=now))
