@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.protocol import Context
 
-MEMORY = "microsoft_windows"
+MEMORY = "microsoft_window:"
 MAX_SPAN = timedelta(days=1825)
 
 Span = tuple[str, str]
@@ -45,8 +45,7 @@ def for_listing(context: Context, calendar: str, oldest: datetime | None) -> Spa
 
 def covered(context: Context, calendar: str) -> Span | None:
     """From the earliest start of all windows so far to the end of the last."""
-    held = context.memory.get(MEMORY)
-    found = held.get(calendar) if isinstance(held, dict) else None
+    found = context.memory.get(MEMORY + calendar)
     return (str(found[0]), str(found[1])) if isinstance(found, (list, tuple)) and len(found) == 2 else None
 
 
@@ -55,9 +54,7 @@ def remember(context: Context, calendar: str, window: Span) -> None:
     before = covered(context, calendar)
     now = (min(window[0], before[0]) if before else window[0], window[1])
     if now != before:
-        held = context.memory.get(MEMORY)
-        table = dict(held) if isinstance(held, dict) else {}
-        context.remember(MEMORY, {**table, calendar: list(now)})
+        context.remember(MEMORY + calendar, list(now))
 
 
 def _text(value: datetime) -> str:

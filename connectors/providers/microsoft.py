@@ -7,7 +7,9 @@ mailbox by its address, no refresh token is held). Never writes to the mailbox.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from connectors.microsoft import folders, mail, oauth
 from connectors.microsoft.calendar import Calendar
@@ -22,6 +24,7 @@ class MicrosoftMailbox:
     """One connected mailbox. Implements Connector, Counts, Fetches and Downloads."""
 
     def __init__(self, context: Context) -> None:
+        context = _remembering(context)
         address = str(context.config.get("address") or "")
         app_only = bool(context.config.get("app_only"))
         self.usage = context.usage
@@ -79,6 +82,18 @@ class MicrosoftMailbox:
 
     def _calendar(self, stream: Stream) -> Calendar:
         return Calendar(self._graph, self._context, stream)
+
+
+def _remembering(context: Context) -> Context:
+    """The context with a memory that shows at once what is remembered: the given one may be a copy of what was known
+    when the connector was opened."""
+    memory = dict(context.memory)
+
+    def remember(key: str, value: Any) -> None:
+        memory[key] = value
+        context.remember(key, value)
+
+    return replace(context, memory=memory, remember=remember)
 
 
 class Microsoft:

@@ -47,9 +47,11 @@ class Account:
 
     def context(self) -> Context:
         """A fresh context on the account."""
-        base = make_context(self.config, clock=self.clock, memory=self.memory, settings=self.settings, usage=self.usage)
+        base = make_context(self.config, clock=self.clock, settings=self.settings, usage=self.usage)
         return replace(
             base,
+            memory=dict(self.memory),  # what was known when it was opened, as in the product
+            remember=self.memory.__setitem__,
             secret=lambda: self.secret,
             save_secret=self._save,
             acquire=lambda key, units: self.acquired.append((key, units)),
