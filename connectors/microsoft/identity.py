@@ -10,6 +10,7 @@ Source: "Microsoft identity platform refresh tokens", "Handling errors in MSAL P
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -32,6 +33,9 @@ NATIONAL_GRAPHS = frozenset(
     ("graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn")
 )
 GENERAL_TENANTS = frozenset(("common", "organizations", "consumers"))
+_TENANT = re.compile(r"^(?:common|organizations|consumers|[0-9a-fA-F-]{36}|[\w-]+(?:\.[\w-]+)+)$")
+"""What looks like a tenant: a general one, a GUID, a domain."""
+
 SKEW_SECONDS = 300
 LIFETIME_SECONDS = 3600
 RACES = 3
@@ -65,15 +69,13 @@ PERSON_SENTENCES: Mapping[str, str] = {
 
 def authority(settings: Mapping[str, Any]) -> str:
     """The authority URL with its tenant: the configured base (or Microsoft's) plus the configured tenant ("common"
-    where none is). A base that names a tenant already is taken as it is; a configured one replaces a general one."""
+    where none is). A base that names a tenant already is taken as it is, unless a special one is configured."""
     base = str(settings.get("microsoft_authority") or AUTHORITY).rstrip("/")
-    tenant = str(settings.get("microsoft_tenant") or "").strip("/")
+    tenant = str(settings.get("microsoft_tenant") or "common").strip("/")
     last = urlsplit(base).path.strip("/").rpartition("/")[2]
-    if not tenant:
-        return base if last else f"{base}/common"
-    if last in GENERAL_TENANTS:
-        return f"{base.removesuffix(last)}{tenant}"
-    return base if last == tenant else f"{base}/{tenant}"
+    if last == tenant or (tenant in GENERAL_TENANTS and _TENANT.match(last)):
+        return base
+    return f"{base.removesuffix(last)}{tenant}" if last in GENERAL_TENANTS else f"{base}/{tenant}"
 
 
 def resource(settings: Mapping[str, Any]) -> str:

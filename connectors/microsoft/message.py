@@ -2,8 +2,9 @@
 
 The header block is the transport headers (``internetMessageHeaders``) where Graph has them, completed from the
 structured fields (mail we sent has no transport headers). Meeting mail carries the extra header
-``X-CRM-Sync-Meeting: request|accepted|declined|tentative|cancelled``, because Graph does not hand out its calendar
-part; it is ours, so a transport header of that name is dropped. Never invents a date, a name or an address.
+``X-CRM-Sync-Meeting: request|accepted|declined|tentative|cancelled`` and an empty calendar part with the iTIP METHOD
+that stands for it, because Graph does not hand out the real one; the header is ours, so a transport header of that
+name is dropped. Never invents a date, a name or an address.
 Source: Graph message, eventMessage, internetMessageHeader, attachment resources.
 """
 
@@ -41,6 +42,9 @@ MEETINGS: Mapping[str, str] = {
     "tentativelyaccepted": "tentative",
     "declined": "declined",
 }
+
+METHODS: Mapping[str, str] = {"request": "REQUEST", "cancelled": "CANCEL"}
+"""The iTIP method (RFC 5546) of a kind of meeting mail; answers are REPLY."""
 
 _BREAKS = re.compile(r"[\r\n\x00]+[ \t]*")
 _NAME = re.compile(r"^[!-9;-~]{1,128}$")
@@ -95,7 +99,7 @@ def raw_message(item: Mapping[str, Any], attachments: Sequence[Mapping[str, Any]
     lines = [f"{name}: {value}" for name, value in _headers(item)]
     return RawMessage(
         header=("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace"),
-        parts=(_body(item),),
+        parts=(_body(item), *_calendar_part(meeting(item))),
         attachments=tuple(_attachment(one) for one in attachments[:MAX_ATTACHMENTS]),
     )
 
@@ -179,6 +183,14 @@ def _body(item: Mapping[str, Any]) -> RawPart:
     content = str(body.get("content") or "").encode("utf-8", "replace")
     headers = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
     return RawPart(headers.encode(), content[:MAX_BODY], truncated=len(content) > MAX_BODY)
+
+
+def _calendar_part(kind: str) -> Iterator[RawPart]:
+    if kind and kind != "unknown":
+        method = METHODS.get(kind, "REPLY")
+        lines = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//crm-sync//Graph//EN", f"METHOD:{method}", "END:VCALENDAR")
+        text = "".join(f"{line}\r\n" for line in lines)
+        yield RawPart(f"Content-Type: text/calendar; charset=utf-8; method={method}\r\n\r\n".encode(), text.encode())
 
 
 def _attachment(one: Mapping[str, Any]) -> Attachment:

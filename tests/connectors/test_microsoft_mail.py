@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from connectors.calendar import parse_calendar
 from connectors.errors import BadItem, CursorExpired
 from connectors.microsoft import mail as product
 from connectors.microsoft.mail_items import Reader
 from connectors.microsoft.moves import Moves
+from connectors.mime import classify, parse_message
 from connectors.types import Removed, StreamRole, Upsert
 from tests.connectors.contract import NOON, mail, name
 from tests.connectors.microsoft_account import Account, Copy, accounts
@@ -142,8 +144,13 @@ def test_meeting_mail_is_marked_with_what_it_is(
     one = account.box.add("inbox", {"@odata.type": f"#microsoft.graph.{type_name}", "meetingMessageType": kind})
     if not casts:
         account.memory[product.FORM] = 1
-    header = Copy(account, account.folder()).sync().mail(one.id).header.decode()
-    assert f"X-CRM-Sync-Meeting: {shown}\r\n" in header
+    raw = Copy(account, account.folder()).sync().mail(one.id)
+    assert f"X-CRM-Sync-Meeting: {shown}\r\n" in raw.header.decode()
+    envelope = parse_message(raw)
+    assert classify(envelope) & {"invitation", "rsvp"} == {
+        "invitation" if shown in ("request", "cancelled") else "rsvp"
+    }
+    assert not parse_calendar(envelope.calendars[0]).events, "the mark invents no meeting"
 
 
 def test_a_sender_cannot_forge_the_meeting_mark(account: Account) -> None:

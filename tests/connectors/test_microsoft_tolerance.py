@@ -25,7 +25,11 @@ from tests.emulators.microsoft.answers import Fault, Reply
         ("https://sts.example:8443", None, "https://sts.example:8443/common"),
         ("https://sts.example/", "t1", "https://sts.example/t1"),
         ("https://sts.example/t1", "t1", "https://sts.example/t1"),
-        ("https://sts.example/t1", None, "https://sts.example/t1"),
+        ("https://sts.example/t1.example", None, "https://sts.example/t1.example"),
+        ("https://sts.example/t1.example", "organizations", "https://sts.example/t1.example"),
+        ("https://sts.example/common", "organizations", "https://sts.example/common"),
+        ("https://sts.example/prefix", "organizations", "https://sts.example/prefix/organizations"),
+        ("https://sts.example", "organizations", "https://sts.example/organizations"),
         ("https://sts.example/common", "t1", "https://sts.example/t1"),
     ],
 )
