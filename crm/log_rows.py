@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from crm.models import Communication, Company, Contact, Deal, Link, Participant, Sighting
@@ -91,7 +91,7 @@ def _chunk(
     people = participants(session, ids)
     attached = links(session, ids)
     named = names(session, [link for found in attached.values() for link in found])
-    spotted = _sighted(session, ids)
+    spotted = _sighted(session, viewer, ids)
     sizes = counts if counts is not None else _sizes(session, viewer, items)
     return [
         _row(item, seen[item.id], people.get(item.id, []), attached.get(item.id, []), named, spotted.get(item.id, 0),
@@ -187,8 +187,11 @@ def names(session: Session, targets: Iterable[Link]) -> dict[tuple[str, int], st
     return found
 
 
-def _sighted(session: Session, ids: Sequence[int]) -> dict[int, int]:
+def _sighted(session: Session, viewer: Viewer, ids: Sequence[int]) -> dict[int, int]:
+    """How many mailboxes saw each item; that a private mailbox of somebody else did is not told."""
     query = select(Sighting.communication_id, func.count(Sighting.id)).where(Sighting.communication_id.in_(ids))
+    if not viewer.is_system:
+        query = query.where(or_(Sighting.tier != "private", Sighting.owner_id == viewer.user_id))
     return dict(session.execute(query.group_by(Sighting.communication_id)).all())
 
 

@@ -170,10 +170,12 @@ def test_an_opened_item_gives_content_to_owners_and_hides_private_mailboxes(worl
     mine = item.item(world.session, world.viewer(world.anna), one.id)
     assert (mine.text, mine.mine, len(mine.attachments)) == ("confidential words", True, 1)
     assert [s.owner for s in mine.seen] == ["Anna", "Ben"]
+    assert mine.row.seen_in == 2
     for user in (world.mia, world.ada):
         theirs = item.item(world.session, world.viewer(user), one.id)
         assert (theirs.text, theirs.mine, theirs.attachments, theirs.message_id) == ("", False, (), None)
         assert [s.owner for s in theirs.seen] == ["Ben"]
+        assert theirs.row.seen_in == 1
         assert theirs.row.subject == "E-mail with Jane Doe, 4 March"
 
 
