@@ -111,6 +111,13 @@ class Watches(Protocol):
     def wait(self, stream: Stream, timeout: float) -> bool: ...
 
 
+@runtime_checkable
+class OwnAddresses(Protocol):
+    """Can tell further addresses of the same person, as the provider has them. One cheap request."""
+
+    def own_addresses(self) -> Collection[str]: ...
+
+
 class Provider(Protocol):
     """What a provider module exposes as ``PROVIDER``."""
 

@@ -32,6 +32,7 @@ from crm.models import (
     Audit,
     Communication,
     Grant,
+    Ledger,
     Notification,
     Participant,
     Setting,
@@ -62,7 +63,7 @@ def _any(*where: ColumnElement[bool]) -> ColumnElement[bool]:
 def visible(viewer: Viewer) -> ColumnElement[bool]:
     """Condition on ``Communication``: it exists for the viewer (metadata or better)."""
     if viewer.is_system:
-        return true()
+        return ~_withheld()
     by_cap = or_(_open_cap(Tier.METADATA), _takes_part(viewer))
     shared = and_(by_cap, _some_sighting(_seen.tier != "private", "private"))
     reachable = or_(
@@ -107,6 +108,12 @@ def _system_readable() -> ColumnElement[bool]:
     shut = _any(_seen.communication_id == Communication.id, _seen.tier == "private")
     authored = and_(Communication.author_id.is_not(None), func.coalesce(Communication.sharing, "full") != "private")
     return and_(func.coalesce(Communication.visibility_cap, "full") != "private", ~shut, or_(_sighted(), authored))
+
+
+def _withheld() -> ColumnElement[bool]:
+    """Label rules took it out of every account that saw it: it waits for its label to come back, and exists for nobody."""
+    left_out = _any(Ledger.communication_id == Communication.id, Ledger.reason == "label_off")
+    return and_(Communication.author_id.is_(None), ~_sighted(), left_out)
 
 
 def _sighted() -> ColumnElement[bool]:

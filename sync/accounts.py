@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,8 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from connectors.protocol import Usage
+from connectors.errors import ConnectorError
+from connectors.protocol import Connector, OwnAddresses, Usage
 from connectors.types import Stream as RemoteStream
 from crm import audit, outbox, workspace
 from crm.errors import Refused
@@ -21,6 +23,8 @@ from sync import streams
 from sync.contexts import open_part, parts_of
 from sync.limits import Limits
 from sync.service import Service
+
+log = logging.getLogger(__name__)
 
 PROVIDERS = ("imap", "archive", "caldav", "google", "microsoft", "memory")
 
@@ -47,11 +51,13 @@ class AccountSpec:
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """What the connection test saw. ``secret`` is the one to keep: providers may rotate it while it is tried."""
+    """What the connection test saw. ``secret`` is the one to keep: providers may rotate it while it is tried. ``aliases`` are
+    further addresses that the provider knows of the mailbox."""
 
     streams: tuple[RemoteStream, ...]
     requests: int
     secret: str
+    aliases: tuple[str, ...] = ()
 
 
 def test(service: Service, spec: AccountSpec) -> TestResult:
@@ -59,13 +65,15 @@ def test(service: Service, spec: AccountSpec) -> TestResult:
     account, trying = _unsaved(spec), service.trying(spec.secret)
     usage = Usage()
     found: list[RemoteStream] = []
+    told: list[str] = []
     for part in parts_of(account):
         connector = open_part(trying, account, part, Limits(service.sleep), usage)
         try:
             found.extend(connector.streams())
+            told.extend(own_addresses(connector))
         finally:
             connector.close()
-    return TestResult(tuple(found), usage.requests, trying.untested or "")
+    return TestResult(tuple(found), usage.requests, trying.untested or "", tuple(told))
 
 
 def _unsaved(spec: AccountSpec) -> Account:
@@ -97,6 +105,7 @@ def add(service: Service, spec: AccountSpec, *, actor_id: int | None, tested: Te
         if tested.secret:
             account.secret = service.vault.seal(tested.secret, context=f"account:{account.id}")
         _aliases(session, account, spec.aliases)
+        learn_aliases(session, account, tested.aliases)
         for part in parts_of(account):
             kinds = ("calendar",) if part.name != "main" else ("mail", "calendar")
             own = [s for s in tested.streams if str(s.kind) in kinds]
@@ -142,6 +151,36 @@ def _aliases(session: Session, account: Account, aliases: Sequence[str]) -> None
     session.add_all(AccountAlias(account_id=account.id, canonical=alias, source="given") for alias in sorted(wanted))
 
 
+def own_addresses(connector: Connector) -> tuple[str, ...]:
+    """What the provider tells of further addresses; nothing where it does not, or not just now (they are asked for again with the daily
+    audit)."""
+    if not isinstance(connector, OwnAddresses):
+        return ()
+    try:
+        return tuple(connector.own_addresses())
+    except ConnectorError as error:
+        log.info("no further addresses were told (%s)", error.code)
+        return ()
+
+
+def learn_aliases(session: Session, account: Account, told: Sequence[str]) -> list[str]:
+    """Keep further addresses that the provider told, as the owner's; returns those that are new. One that a person gave
+    stays as given; none is ever taken away, because old mail was sent from it."""
+    known = set(session.scalars(select(AccountAlias.canonical).where(AccountAlias.account_id == account.id)))
+    fresh = {canonical(a) for a in told if "@" in canonical(a)} - known - {canonical(account.address)}
+    session.add_all(AccountAlias(account_id=account.id, canonical=a, source="provider") for a in sorted(fresh))
+    return sorted(fresh)
+
+
+def relearn_aliases(service: Service, account_id: int, told: Sequence[str]) -> list[str]:
+    """The same for an account that is connected already; what they change about the past is looked at again."""
+    with service.db.transaction() as session:
+        account = live(session, account_id)
+        if fresh := learn_aliases(session, account, told):
+            outbox.identity_changed(session, now=service.now(), addresses=fresh)
+        return fresh
+
+
 def _own_side_changed(session: Session, account: Account, now: datetime) -> None:
     """A new own address turns counterparties into colleagues; matching must look again."""
     aliases = session.scalars(select(AccountAlias.canonical).where(AccountAlias.account_id == account.id))
@@ -156,14 +195,14 @@ def _own_side_changed(session: Session, account: Account, now: datetime) -> None
 
 def pause(session: Session, account_id: int, *, actor_id: int | None, now: datetime) -> None:
     """Stop syncing; keep everything. Cursors stay."""
-    account = _live(session, account_id)
+    account = live(session, account_id)
     account.stage = "paused"
     audit.record(session, actor_id=actor_id, action="account.pause", subject_kind="account", subject_id=account_id, now=now)
 
 
 def resume(session: Session, account_id: int, *, actor_id: int | None, now: datetime) -> None:
     """Go on from the kept cursors; what came meanwhile is fetched."""
-    account = _live(session, account_id)
+    account = live(session, account_id)
     account.stage = "level" if account.last_success_at else "new"
     account.health, account.not_before, account.failures = "ok", None, 0
     account.error = account.error_code = account.error_at = None
@@ -173,12 +212,14 @@ def resume(session: Session, account_id: int, *, actor_id: int | None, now: date
 def reconnect(service: Service, account_id: int, secret: str, *, actor_id: int | None) -> None:
     """Test a new password or token, then keep it. Cursors stay, so the hole is filled. Raises ConnectorError."""
     with service.db.reading() as session:
-        account = _live(session, account_id)
+        account = live(session, account_id)
         owner = session.get_one(User, account.owner_id)
         spec = AccountSpec(account.provider, owner.email, account.address, dict(account.config), secret)
-    kept = test(service, spec).secret
+    tested = test(service, spec)
+    kept = tested.secret
+    relearn_aliases(service, account_id, tested.aliases)
     with service.db.transaction() as session:
-        account = _live(session, account_id)
+        account = live(session, account_id)
         account.secret = service.vault.seal(kept, context=f"account:{account_id}")
         account.secret_version += 1
         resume(session, account_id, actor_id=actor_id, now=service.now())
@@ -186,7 +227,7 @@ def reconnect(service: Service, account_id: int, secret: str, *, actor_id: int |
 
 def remove(session: Session, account_id: int, *, purge: bool, actor_id: int | None, now: datetime) -> dict[str, int]:
     """Disconnect. With ``purge`` everything that only this account saw goes too; else the log stays. Returns counts."""
-    account = _live(session, account_id)
+    account = live(session, account_id)
     counts = removal_counts(session, account_id)
     account.secret, account.stage, account.removed_at, account.health = None, "removed", now, "removed"
     audit.record(
@@ -228,7 +269,8 @@ def _purge(session: Session, account_id: int) -> None:
     session.execute(delete(Sighting).where(Sighting.account_id == account_id))
 
 
-def _live(session: Session, account_id: int) -> Account:
+def live(session: Session, account_id: int) -> Account:
+    """The account, unless it was removed. Raises Refused."""
     account = session.get(Account, account_id)
     if account is None or account.removed_at is not None:
         raise Refused(f"There is no account {account_id}; `crm-sync account list` shows them.", "account")

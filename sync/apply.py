@@ -15,15 +15,17 @@ from sqlalchemy.orm import Session
 from connectors.types import Upsert
 from crm import outbox, sharing
 from crm.models import Account, Ledger, Sighting, Stream
-from sync import meetings
-from sync.attach import attach_threads
+from sync import labels, meetings
+from sync.attach import attach_threads, groups_of
 from sync.intents import Insert, Intent, Invite, Meeting, Pend, Quarantine, Skip, Tombstone, Update
-from sync.screen import Policy
+from sync.screen import LABEL_OFF, Policy
 from sync.store import Stored, insert_mails
 
 MAX_ATTEMPTS = 3
 RETRIES = (timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
 SEEN = "seen"
+KEEPS_ITS_ITEM = ("spam", "trash", "too_old", LABEL_OFF)
+"""Reasons that may end: the row goes on naming the item, which then comes back with its links."""
 
 _ledger = cast(Table, Ledger.__table__)
 
@@ -64,20 +66,28 @@ def apply(session: Session, place: Place, intents: Sequence[Intent], policy: Pol
     inserts = [i for i in intents if isinstance(i, Insert)]
     stored = insert_mails(session, place.account, inserts, place.now)
     rows: dict[str, dict[str, Any]] = {}
-    _stored_rows(session, place, intents, stored, rows)
+    joined = _stored_rows(session, place, intents, stored, rows)
     _calendar_rows(session, place, intents, rows)
     for intent in intents:
         _other_row(place, intent, existing, rows, policy)
     _count(existing, rows, counts)
     _write_ledger(session, existing, rows)
+    _hide(session, place, rows)
     counts.removed += _tombstone(session, place, [i for i in intents if isinstance(i, Tombstone)], existing)
-    touched = stored.threads
+    touched = stored.threads | groups_of(session, joined)[0]
     decided = attach_threads(session, touched, place.now)
     _reasons(session, decided)
     sharing.refresh(session, _communications(rows))
     if stored.ids:
         outbox.emit(session, "communication.stored", {"ids": sorted(stored.ids.values())}, now=place.now)
     return counts
+
+
+def _hide(session: Session, place: Place, rows: Mapping[str, dict[str, Any]]) -> None:
+    """A label given or taken since puts an item out of the log as seen here."""
+    off = [r["communication_id"] for r in rows.values() if r["reason"] == LABEL_OFF and r["communication_id"]]
+    if off:
+        labels.hide(session, place.account.id, off)
 
 
 def _communications(rows: Mapping[str, dict[str, Any]]) -> set[int]:
@@ -133,8 +143,8 @@ def _row(place: Place, upsert: Upsert, state: str, reason: str | None, **more: A
 
 def _stored_rows(
     session: Session, place: Place, intents: Sequence[Intent], stored: Stored, rows: dict[str, dict[str, Any]]
-) -> None:
-    """Ledger rows and sightings of mails that are in the log now."""
+) -> list[int]:
+    """Ledger rows and sightings of mails that are in the log now. Returns known mails that are new to this account."""
     sighted: dict[int, Upsert] = {}
     for intent in intents:
         if isinstance(intent, Insert):
@@ -147,11 +157,12 @@ def _stored_rows(
         more = {"message_id": envelope.message_id or None} if envelope else {}
         rows[upsert.remote_id] = _row(place, upsert, "stored", None, communication_id=communication_id, **more)
         sighted[communication_id] = upsert
-    sight(session, place, sighted)
+    return sorted(set(sight(session, place, sighted)) - set(stored.ids.values()))
 
 
-def sight(session: Session, place: Place, sighted: Mapping[int, Upsert | None]) -> None:
-    """Note that these communications were seen in the account; a sighting that had gone comes back."""
+def sight(session: Session, place: Place, sighted: Mapping[int, Upsert | None]) -> list[int]:
+    """Note that these communications were seen in the account; a sighting that had gone comes back. Returns those the
+    account had not seen before."""
     ids = list(sighted)
     known: dict[int, int] = {}
     for start in range(0, len(ids), 500):
@@ -182,6 +193,7 @@ def sight(session: Session, place: Place, sighted: Mapping[int, Upsert | None]) 
             .where(Sighting.id.in_(list(known.values())), Sighting.removed_at.is_not(None))
             .values(removed_at=None)
         )
+    return [row["communication_id"] for row in fresh]
 
 
 def _calendar_rows(session: Session, place: Place, intents: Sequence[Intent], rows: dict[str, dict[str, Any]]) -> None:
@@ -211,7 +223,7 @@ def _other_row(
         if envelope is not None and envelope.message_id:
             row["key_hash"] = policy.keyed_hash(envelope.message_id)
         before = existing.get(intent.upsert.remote_id)
-        if before is not None and before.communication_id and intent.because in ("spam", "trash", "too_old"):
+        if before is not None and before.communication_id and intent.because in KEEPS_ITS_ITEM:
             row["communication_id"] = before.communication_id
         rows[intent.upsert.remote_id] = row
     elif isinstance(intent, Pend):

@@ -16,7 +16,7 @@ from connectors.errors import ConnectorError
 from connectors.protocol import Connector
 from connectors.protocol import Counts as ListsIds
 from crm.models import Account, Ledger, Stream
-from sync import known, streams, sweep
+from sync import accounts, known, streams, sweep
 from sync.attach import chunks
 from sync.contexts import open_part, parts_of
 from sync.limits import Limits
@@ -96,6 +96,7 @@ def _part(service: Service, account_id: int, part: str, connector: Connector) ->
     if not isinstance(connector, ListsIds):
         return []
     shown = list(connector.streams())
+    accounts.relearn_aliases(service, account_id, accounts.own_addresses(connector))
     with service.db.transaction() as session:
         streams.keep(session, account_id, part, shown, service.now())
     with service.db.reading() as session:

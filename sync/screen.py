@@ -4,13 +4,15 @@ applied, on first and later passes alike. A screened item leaves a ledger row wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.types import Envelope, Mailbox
 from matching.addresses import canonical
 from sync.arrive import Arrival
+
+LABEL_OFF = "label_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,17 @@ def reason(arrival: Arrival, policy: Policy) -> str | None:
 
 
 def _by_label(arrival: Arrival, policy: Policy) -> str | None:
-    labels = frozenset(label.lower() for label in arrival.upsert.labels)
-    if policy.exclude_labels & labels:
-        return "label_off"
-    if policy.include_labels and not policy.include_labels & labels:
-        return "label_off"
-    return None
+    """Labels are for mail: a calendar has none, and a rule to log only what is labelled leaves meetings alone."""
+    if arrival.events is not None:
+        return None
+    return LABEL_OFF if is_off(arrival.upsert.labels, policy.include_labels, policy.exclude_labels) else None
+
+
+def is_off(labels: Iterable[str], include: Collection[str], exclude: Collection[str]) -> bool:
+    """Whether label rules (lower case) leave an item with these labels out. An excluded label wins; with labels to include,
+    one of them must be there."""
+    carried = {label.lower() for label in labels}
+    return bool(carried & set(exclude)) or (bool(include) and not carried & set(include))
 
 
 def _by_content(arrival: Arrival, policy: Policy) -> str | None:

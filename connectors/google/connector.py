@@ -48,6 +48,10 @@ class GoogleConnector:
             return str(self.mailbox.profile().get("emailAddress") or "")
         return self.calendars.owner()
 
+    def own_addresses(self) -> Collection[str]:
+        """The addresses this person sends from, as far as they are proven theirs. One unit; nothing without Gmail."""
+        return self.mailbox.send_as() if self._may(GMAIL_RIGHTS) else ()
+
     def streams(self) -> Iterator[Stream]:
         """The mailbox, where mail was consented to, and every calendar of the person's list."""
         if self._may(GMAIL_RIGHTS):

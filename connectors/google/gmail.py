@@ -40,6 +40,13 @@ class Mailbox:
         """``emailAddress``, ``messagesTotal``, ``historyId``. One unit."""
         return self.calls.gmail("getProfile", self.users.getProfile(userId="me"))
 
+    def send_as(self) -> list[str]:
+        """Addresses that mail of this mailbox may come from; one that waits for its owner's proof is left out. One unit."""
+        answer = self.calls.gmail("settings.sendAs.list", self.users.settings().sendAs().list(userId="me"))
+        found = [entry for entry in answer.get("sendAs") or () if isinstance(entry, dict)]
+        proven = [one for one in found if one.get("isPrimary") or one.get("verificationStatus", "accepted") == "accepted"]
+        return [str(one["sendAsEmail"]) for one in proven if one.get("sendAsEmail")]
+
     def load_labels(self) -> None:
         """Learn the names of all labels. One unit. Where they are not to be had, ids stand for names: no mail waits for
         that."""

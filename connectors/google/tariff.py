@@ -10,6 +10,7 @@ from __future__ import annotations
 UNITS: dict[str, int] = {
     "getProfile": 1,
     "labels.list": 1,
+    "settings.sendAs.list": 1,
     "history.list": 2,
     "messages.list": 5,
     "messages.get": 20,

@@ -15,6 +15,7 @@ from crm.errors import Refused
 from crm.models import Account, Stream
 from crm.privacy import Viewer
 from sync import accounts, health
+from sync import labels as labels_of
 from sync.accounts import AccountSpec
 from sync.cli.root import Day, command, service, show, stdin_secret
 
@@ -254,6 +255,21 @@ def password(account_id: int, password_stdin: bool, as_json: bool) -> None:
     crm = service()
     accounts.reconnect(crm, account_id, stdin_secret(password_stdin) or _ask(password_stdin), actor_id=None)
     show({"account_id": account_id}, [f"Account {account_id} signs in again."], as_json=as_json)
+
+
+@account.command("labels")
+@click.argument("account_id", type=int)
+@click.option("--labels", multiple=True, metavar="include=A,B|exclude=C", help="What is logged from now on; none: everything.")
+@command
+def labels_(account_id: int, labels: tuple[str, ...], as_json: bool) -> None:
+    """Which labels are logged; applied to the past as well."""
+    crm = service()
+    include, exclude = lists(labels)
+    with crm.db.transaction() as session:
+        accounts.live(session, account_id)
+        hidden, again = labels_of.choose(session, account_id, include, exclude, actor_id=None, now=crm.now())
+    says = f"{hidden} items hidden, {again} fetched at the next sync."
+    show({"account_id": account_id, "hidden": hidden, "fetched_again": again}, [says], as_json=as_json)
 
 
 def register(main: click.Group) -> None:

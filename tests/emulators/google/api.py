@@ -160,6 +160,13 @@ def _stop_channel(world: World, person: Person, grant: Grant, request: Request) 
     return {}
 
 
+def _send_as(world: World, person: Person, grant: Grant, request: Request, user: str) -> dict[str, Any]:
+    _owned(person, grant, user)
+    first = {"sendAsEmail": grant.user, "displayName": "", "isPrimary": True, "isDefault": True}
+    more = [{"sendAsEmail": a, "displayName": "", "verificationStatus": s} for a, s in person.send_as.items()]
+    return {"sendAs": [first, *more]}
+
+
 def _users(world: World, person: Person, grant: Grant, request: Request) -> dict[str, Any]:
     wanted = request.given.get("query", [""])[0]
     if wanted and not wanted.startswith("orgUnitPath="):
@@ -197,6 +204,7 @@ U = r"/gmail/v1/users/([^/]+)"
 C = r"/calendar/v3"
 ROUTES: list[tuple[str, str, str, str, str, Any]] = [
     ("GET", f"{U}/profile", "getProfile", "gmail", "Profile", _mail(lambda box, r: box.profile())),
+    ("GET", f"{U}/settings/sendAs", "settings.sendAs.list", "gmail", "ListSendAsResponse", _send_as),
     ("GET", f"{U}/labels", "labels.list", "gmail", "ListLabelsResponse", _mail(lambda box, r: box.label_list())),
     ("GET", f"{U}/messages", "messages.list", "gmail", "ListMessagesResponse",
      _mail(lambda box, r: box.listing(r.given))),

@@ -13,7 +13,7 @@ from tests.emulators.google.errors import Refused
 
 TARIFF = {
     "getProfile": 1, "labels.list": 1, "labels.get": 1, "history.list": 2, "messages.list": 5, "messages.get": 20,
-    "messages.attachments.get": 20, "watch": 100, "stop": 50,
+    "messages.attachments.get": 20, "watch": 100, "stop": 50, "settings.sendAs.list": 1,
 }  # fmt: skip
 WINDOW = 60.0
 

@@ -48,6 +48,7 @@ class Person:
     broken: dict[str, Any] | None = None
     has_gmail: bool = True
     has_calendar: bool = True
+    send_as: dict[str, str] = field(default_factory=dict)
     unit: str = "/"
     suspended: bool = False
     admin: bool = False
