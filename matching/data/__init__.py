@@ -1,0 +1,1 @@
+"""Word and domain lists of matching, one entry a line; read by ``matching.tables``."""
