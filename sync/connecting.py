@@ -1,5 +1,5 @@
 """What connecting a mailbox asks before anything is stored: which server an address is likely to use, and a trial that
-says in one sentence what is wrong, at which field, and how to mend it. Stores nothing; opens no session.
+says in one sentence what is wrong, at which field, and how to mend it. Opens no session.
 
 Hosts and ports are those of the providers' own help pages (Google "IMAP, POP and SMTP", Apple 102525,
 Yahoo "IMAP server settings",
@@ -14,11 +14,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
 from connectors.errors import BadItem, ConnectorError
 from connectors.mime import parse_message
 from connectors.protocol import Connector
-from connectors.types import RawMessage, Stream, Upsert
-from crm.models import Account
+from connectors.types import RawMessage, Upsert
+from connectors.types import Stream as RemoteStream
+from crm.models import Account, Stream
 from matching.addresses import canonical, host_of
 from sync import accounts
 from sync.accounts import AccountSpec, TestResult
@@ -169,7 +173,7 @@ def preview(service: Service, spec: AccountSpec, tested: TestResult, *, limit: i
         return []  # a preview is a courtesy: the test has passed, and the sync will say what is wrong
 
 
-def _samples(connector: Connector, stream: Stream, limit: int) -> list[Sample]:
+def _samples(connector: Connector, stream: RemoteStream, limit: int) -> list[Sample]:
     found: list[Sample] = []
     for item in _newest(connector, stream):
         try:
@@ -185,7 +189,7 @@ def _samples(connector: Connector, stream: Stream, limit: int) -> list[Sample]:
     return found
 
 
-def _newest(connector: Connector, stream: Stream) -> Iterator[Upsert]:
+def _newest(connector: Connector, stream: RemoteStream) -> Iterator[Upsert]:
     """Mails of the first two batches of a first listing, newest first."""
     for number, batch in enumerate(connector.changes(stream, None)):
         yield from (c for c in batch.changes if isinstance(c, Upsert) and isinstance(c.raw, RawMessage))
@@ -195,3 +199,16 @@ def _newest(connector: Connector, stream: Stream) -> Iterator[Upsert]:
 
 def _problem(error: ConnectorError) -> Problem:
     return Problem(str(error), field=FIELDS.get(error.code, ""), code=error.code)
+
+
+def hurry(session: Session, account_id: int) -> None:
+    """Let the scheduler take this account at its next look, whatever its interval or back-off says."""
+    session.execute(update(Account).where(Account.id == account_id).values(not_before=None, failures=0))
+    session.execute(
+        update(Stream).where(Stream.account_id == account_id).values(last_attempt_at=None, parked_until=None)
+    )
+
+
+def audit_soon(session: Session, account_id: int) -> None:
+    """Let the scheduler compare this account's source with its ledger at its next look."""
+    session.execute(update(Stream).where(Stream.account_id == account_id).values(last_audit_at=None))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,37 @@ def test_a_new_password_is_tested_before_it_replaces_the_old(
     assert _accounts(service, viewer)[0].secret == before.secret
     priya.post(where + "/reconnect", password=dovecots.PASSWORD)
     assert _accounts(service, viewer)[0].secret != before.secret
+
+
+@pytest.mark.needs_dovecot
+def test_a_file_is_fetched_from_the_mailbox_for_those_who_may_read_the_mail(
+    priya: Person, jonas: Person, server: Dovecot, service: Service
+) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Erik <erik@nordhavn.example>", "priya@ourco.example", "The offer"
+    mail["Date"], mail["Message-ID"] = "Wed, 04 Mar 2026 09:00:00 +0000", "<offer@mail.example>"
+    mail.set_content("Attached.")
+    mail.add_attachment(b"%PDF-1.4 offer" * 50, maintype="application", subtype="pdf", filename="offer <1>.pdf")
+    server.deliver("files@ourco.example", [mail.as_bytes()])
+    typed = {**_typed(server), "username": "files@ourco.example"}
+    priya.post(
+        "/accounts/new/save",
+        pending=_pending(priya.post("/accounts/new/imap", 200, **typed)),
+        sharing="subject",
+        window="0",
+        folder="INBOX",
+    )
+    passes.run(service, drain=True)
+    item = re.search(r'href="/log/(\d+)"[^>]*>The offer', priya.get("/log"))
+    assert item
+    page = priya.get(f"/log/{item[1]}")
+    assert "offer &lt;1&gt;.pdf" in page
+    response = priya.client.get(f"/log/{item[1]}/file/0")
+    assert response.data == b"%PDF-1.4 offer" * 50
+    assert response.headers["Content-Disposition"].startswith("attachment")
+    assert "sandbox" in response.headers["Content-Security-Policy"]
+    priya.get(f"/log/{item[1]}/file/1", 404)
+    jonas.get(f"/log/{item[1]}/file/0", 404)
 
 
 def test_another_persons_pending_connection_is_of_no_use(

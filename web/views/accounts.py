@@ -94,6 +94,26 @@ def resume(account_id: int) -> Page:
     return _back(account_id)
 
 
+@blueprint.post("/<int:account_id>/now")
+def run_now(account_id: int) -> Page:
+    """Look at the mailbox at once instead of at its interval."""
+    with door.transaction() as session:
+        ledger.account(session, door.viewer(), account_id)
+        connecting.hurry(session, account_id)
+    notes.say("It is next in line: the scheduler takes it within seconds.")
+    return _back(account_id)
+
+
+@blueprint.post("/<int:account_id>/audit")
+def audit(account_id: int) -> Page:
+    """Compare the mailbox with the ledger by id."""
+    with door.transaction() as session:
+        ledger.account(session, door.viewer(), account_id)
+        connecting.audit_soon(session, account_id)
+    notes.say("The comparison is next in line; coverage shows its result, and what is missing is fetched.")
+    return _back(account_id)
+
+
 @blueprint.get("/<int:account_id>/reconnect")
 def reconnect_page(account_id: int) -> Page:
     """A new password."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
-from crm import contacts, ledger, review, tasks, timeline, workspace
+from crm import contacts, ledger, notices, review, tasks, timeline, workspace
 from crm.timeline import LogFilter
 from web import auth, door
 
@@ -26,13 +27,24 @@ def page() -> str:
         mine = tasks.page(session, viewer, tasks.Filter(owner_id=door.me().id), now=now, zone=door.me().zone, limit=50)
         inbound = LogFilter(direction="inbound", status="linked", user_id=door.me().id)
         context = {
-            "steps": _steps(session), "due": [t for t in mine if t.section in ("overdue", "today")][:SHOWN],
+            "steps": _steps(session),
+            "notices": notices.unread(session, door.me().id), "due": [t for t in mine if t.section in ("overdue",
+            "today")][:SHOWN],
             "counts": review.counts(session, viewer, now=now),
             "newest": timeline.page(session, viewer, inbound, limit=SHOWN).rows,
             "ahead": timeline.upcoming(session, viewer, LogFilter(kinds=frozenset({"meeting"}), user_id=door.me().id),
             now=now, limit=5),
         }  # fmt: skip
     return render_template("home/page.html", **context)
+
+
+@blueprint.post("/notices/read")
+def read() -> Response:
+    """Put the lines on top away."""
+    ids = [int(value) for value in request.form.getlist("id") if value.isdecimal()]
+    with door.transaction() as session:
+        notices.read(session, door.me().id, ids, now=door.now())
+    return redirect(url_for("home.page"), 303)
 
 
 @blueprint.get("/favicon.ico")

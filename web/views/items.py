@@ -4,14 +4,15 @@ done about it."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from crm import contacts, deals, grants, item, mailhtml, sharing, users
 from crm.errors import CrmError, NotFound, Refused
-from sync import decisions
+from sync import attachments, decisions
 from web import door, notes, settle
 from web.views.log import blueprint as log
 
@@ -77,6 +78,22 @@ def html_page(item_id: int) -> Response:
     response = Response(page, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = HTML_POLICY
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+@log.get("/<int:item_id>/file/<int:index>", endpoint="file")
+def file(item_id: int, index: int) -> Page:
+    """An attachment, fetched from its mailbox now. Always a download: what a sender named is never shown as a page of
+    ours."""
+    try:
+        found = attachments.download(door.service(), door.viewer(), item_id, index)
+    except Refused as error:
+        notes.warn(str(error))
+        return _back(item_id)
+    response = send_file(
+        BytesIO(found.content), "application/octet-stream", as_attachment=True, download_name=found.name[:200]
+    )
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
 
 
