@@ -48,15 +48,17 @@ def load(session: Session, items: Sequence[Item]) -> InMemoryDirectory:
     reached = _Reached(addresses=addresses)
     pins, rulings = _pins(session, items), _rulings(session, items, addresses)
     known = _people_of_addresses(session, items, reached)
+    ours = InMemoryDirectory(own)
+    strangers = {address for address in addresses - known if not ours.is_own(address)}
     reached.contacts |= {p.target.id for p in pins if p.target.kind == "contact"}
-    reached.companies |= _companies_of_hosts(session, {host_of(a) for a in addresses - known})
+    reached.companies |= _companies_of_hosts(session, {host_of(a) for a in strangers})
     reached.companies |= _companies_with_guests(session, items)
     reached.contacts |= _colleagues(session, reached.companies)
     for target in [*(p.target for p in pins), *(r.target for r in rulings if r.target)]:
         reached.add(target)
     contacts = _contacts(session, reached)
     deals = _deals(session, reached)
-    facts = facts_of(session, addresses - known)
+    facts = facts_of(session, strangers)
     return InMemoryDirectory(own, contacts, _companies(session, reached), deals, rulings, pins, facts)
 
 

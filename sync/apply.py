@@ -193,7 +193,7 @@ def sight(session: Session, place: Place, sighted: Mapping[int, Upsert | None]) 
             .where(Sighting.id.in_(list(known.values())), Sighting.removed_at.is_not(None))
             .values(removed_at=None)
         )
-    return [row["communication_id"] for row in fresh]
+    return [communication_id for communication_id in sighted if communication_id not in known]
 
 
 def _calendar_rows(session: Session, place: Place, intents: Sequence[Intent], rows: dict[str, dict[str, Any]]) -> None:

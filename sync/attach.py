@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from crm.correspondence import thread_key
 from crm.directory import load
 from crm.models import (
     Account,
@@ -27,7 +28,9 @@ from crm.models import (
     Sighting,
     Suggestion,
 )
+from matching.addresses import canonical
 from matching.decide import decide_thread
+from matching.memory import InMemoryDirectory
 from matching.types import Candidate, Decision, Item, Mark, Party, Status
 from sync.items import list_host
 from sync.policy import rules as rules_in_force
@@ -38,13 +41,15 @@ BODY_LIMIT = 20_000
 
 @dataclass(slots=True)
 class Change:
-    """What a reconciliation did: counts for "attaches 37, moves 2, detaches 0", and each item's ignored reason."""
+    """What a reconciliation did: counts for "attaches 37, moves 2, detaches 0", each item's ignored reason, and the groups
+    that each unknown address was seen in."""
 
     reasons: dict[int, str | None] = field(default_factory=dict)
     attached: int = 0
     detached: int = 0
     moved: int = 0
     items: int = 0
+    strangers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def add(self, other: Change) -> None:
         """Sum in place."""
@@ -56,12 +61,20 @@ class Change:
 
 
 def attach_threads(session: Session, threads: Collection[int], now: datetime) -> dict[int, str | None]:
-    """Decide these threads, and those that wait for a second sign of life of an address seen in them. Returns the
-    ignored reason (or None) of each item decided."""
-    change = decide_and_reconcile(session, items_of_threads(session, threads), now)
-    if waiting := _waiting(session, threads):
-        change.add(decide_and_reconcile(session, items_of_threads(session, waiting), now))
-    return change.reasons
+    """Decide these threads and what waits for them. Returns the ignored reason (or None) of each item decided."""
+    return settle(session, items_of_threads(session, threads), now).reasons
+
+
+def settle(session: Session, loaded: Loaded, now: datetime) -> Change:
+    """Decide what arrived, then the items that were left alone until another sign of life of a stranger on them: their
+    second mail, our answer or a meeting makes them a question."""
+    change = decide_and_reconcile(session, loaded, now)
+    threads, series = _waiting(session, change.strangers)
+    if threads:
+        change.add(decide_and_reconcile(session, items_of_threads(session, threads), now))
+    if series:
+        change.add(decide_and_reconcile(session, items_of_series(session, series), now))
+    return change
 
 
 def attach_items(session: Session, communications: Collection[int], now: datetime) -> Change:
@@ -92,30 +105,25 @@ def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterable[Sequence[Any]]:
     return (values[i : i + size] for i in range(0, len(values), size))
 
 
-def _waiting(session: Session, threads: Collection[int]) -> set[int]:
-    """Threads that left a stranger alone, where the same stranger is in another thread too: their second mail, or our
-    answer there, makes them a question here."""
-    seen_in: dict[str, set[int]] = defaultdict(set)
-    for chunk in chunks(sorted(threads)):
-        query = _strangers().where(Communication.thread_id.in_(chunk), Communication.status != "ignored")
-        for address, thread in session.execute(query).tuples():
-            seen_in[address].add(thread)
-    silent: dict[str, set[int]] = defaultdict(set)
-    for addresses in chunks(sorted(seen_in)):
-        query = _strangers().where(Participant.canonical.in_(addresses), Communication.status == "unmatched")
-        for address, thread in session.execute(query).tuples():
-            silent[address].add(thread)
-    return {t for address, found in silent.items() if len(found | seen_in[address]) > 1 for t in found}
-
-
-def _strangers() -> Any:
-    """Pairs of counterparty address and thread."""
-    return (
-        select(Participant.canonical, Communication.thread_id)
-        .join(Communication, Communication.id == Participant.communication_id)
-        .where(Participant.own.is_(False), Participant.canonical != "", Communication.thread_id.is_not(None))
-        .distinct()
-    )
+def _waiting(session: Session, strangers: Mapping[str, set[str]]) -> tuple[set[int], set[str]]:
+    """Threads and series left unmatched whose stranger is in more than one of them. ``strangers``: the groups each was
+    just seen in, by address."""
+    silent: dict[str, set[tuple[str, int | None, str | None]]] = defaultdict(set)
+    for addresses in chunks(sorted(strangers)):
+        query = (
+            select(Participant.canonical, Communication.thread_id, Communication.ical_uid, Communication.id)
+            .join(Communication, Communication.id == Participant.communication_id)
+            .where(Participant.canonical.in_(addresses), Communication.status == "unmatched")
+        )
+        for address, thread, uid, communication in session.execute(query).tuples():
+            silent[address].add((thread_key(thread, uid, communication), thread, uid))
+    found = {
+        group
+        for address, groups in silent.items()
+        if len({key for key, _, _ in groups} | strangers[address]) > 1
+        for group in groups
+    }
+    return {t for _, t, _ in found if t is not None}, {u for _, t, u in found if t is None and u is not None}
 
 
 _COLUMNS = (
@@ -173,11 +181,7 @@ def _item(row: Any, parties: Sequence[Party], mailboxes: Iterable[str]) -> Item:
         occurred_at=row.occurred_at,
         parties=tuple(parties),
         subject=row.subject,
-        thread=f"t{row.thread_id}"
-        if row.thread_id is not None
-        else f"e:{row.ical_uid}"
-        if row.ical_uid
-        else f"i{row.id}",
+        thread=thread_key(row.thread_id, row.ical_uid, row.id),
         message_id=row.message_id or "",
         parents=tuple(headers.get("parents", ())),
         ical_uid=row.ical_uid or "",
@@ -216,7 +220,7 @@ def _mailboxes(session: Session, ids: Sequence[int]) -> dict[int, set[str]]:
             .where(Sighting.communication_id.in_(chunk))
         )
         for communication, address in session.execute(query).tuples():
-            found[communication].add(address)
+            found[communication].add(canonical(address))
     return found
 
 
@@ -231,9 +235,19 @@ def decide_and_reconcile(session: Session, loaded: Loaded, now: datetime, *, dry
     for group in loaded.groups.values():
         decisions.extend(decide_thread(group, directory, rules))
     change = _reconcile(session, loaded, decisions, now, dry_run=dry_run)
+    _note_strangers(items, directory, change)
     if not dry_run:
         _own_side(session, loaded, directory.is_own)
     return change
+
+
+def _note_strangers(items: Sequence[Item], directory: InMemoryDirectory, change: Change) -> None:
+    """Who is on these items that nobody knows."""
+    for item in items:
+        if change.reasons.get(item.id) is None:
+            for party in item.parties:
+                if party.address and not directory.entries(party.address) and not directory.is_own(party.address):
+                    change.strangers[party.address].add(item.thread)
 
 
 def _reconcile(

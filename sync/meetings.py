@@ -35,7 +35,7 @@ from crm.privacy import tier_of
 from matching.addresses import canonical
 from matching.types import Item
 from sync.arrive import Arrival
-from sync.attach import chunks, decide_and_reconcile, items_of_series
+from sync.attach import chunks, items_of_series, settle
 from sync.event_json import from_json, identity, to_json
 from sync.items import item_from_event
 from sync.store import SNIPPET, participants
@@ -176,7 +176,7 @@ def rebuild(session: Session, uids: Collection[str], now: datetime) -> dict[str,
         rows = versions.get(uid, [])
         instances = _instances(rows, now)
         result[uid] = _reconcile(session, uid, rows, instances, now)
-    decide_and_reconcile(session, items_of_series(session, list(uids)), now)
+    settle(session, items_of_series(session, list(uids)), now)
     return result
 
 

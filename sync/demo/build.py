@@ -43,9 +43,9 @@ def write(root: Path, world: World, now: datetime) -> Written:
         written.message_ids.add(letter.message_id)
     for meeting, owners in found.meetings:
         for rep in owners:
-            folder = root / rep.name.split()[0].lower() / "calendar"
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{meeting.uid.partition('@')[0]}.ics").write_text(meeting.ics(now - timedelta(days=30)), encoding="utf-8")
+            place = root / rep.name.split()[0].lower() / "calendar"
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{meeting.uid.partition('@')[0]}.ics").write_text(meeting.ics(now - timedelta(days=30)), encoding="utf-8")
     _csv(root / "directory", world, now)
     return written
 

@@ -40,7 +40,7 @@ class Meeting:
             override = self._event(stamp, self.moved[1], repeats=False)
             override.add("recurrence-id", self.moved[0])
             calendar.add_component(override)
-        return calendar.to_ical().decode()
+        return bytes(calendar.to_ical()).decode()
 
     def _event(self, stamp: datetime, start: datetime | date, *, repeats: bool = True) -> Event:
         event = Event()

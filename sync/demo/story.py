@@ -52,7 +52,8 @@ def thread(
     now: datetime,
 ) -> Iterator[Letter]:  # fmt: skip
     """One conversation, alternating; the customer or we begin."""
-    draw, at, references, before = world.random, begin, (), None
+    draw, at, before = world.random, begin, None
+    references: tuple[str, ...] = ()
     theirs = draw.random() < 0.5
     for step in range(length):
         if at >= now:
