@@ -1,4 +1,4 @@
-"""Google accounts by the command line, over the model server: connect, sync, change, revoke; one log of many boxes."""
+"""Google accounts by the command line, over the model server: connect, sync, change, revoke."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ import pytest
 
 from tests.connectors.google_rig import ADDRESS, mail, millis
 from tests.emulators.google import Server
-from tests.emulators.google.calendars import Calendar
 from tests.rig.cli import Cli
-
-COLLEAGUE = "ann@ourco.example"
-WHEN = {"dateTime": "2030-06-10T10:00:00+02:00", "timeZone": "Europe/Berlin"}
-UNTIL = {"dateTime": "2030-06-10T11:00:00+02:00", "timeZone": "Europe/Berlin"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -56,36 +51,6 @@ def test_a_google_account_lives_through_changes_an_expired_history_and_a_revoked
     [account] = cli.json("sync", ok=(1,))["accounts"]
     assert account["state"] == "needs_person" and "consent has ended" in account["error"]
     assert google.world.model_faults == []
-
-
-def test_one_mail_in_gmail_and_elsewhere_is_one_and_so_is_one_meeting_in_three_calendars(
-    google: Server, cli: Cli
-) -> None:
-    google.world.add_user(COLLEAGUE)
-    team = "team@group.calendar.google.com"
-
-    google.world.people[ADDRESS].calendars[team] = Calendar(team, "Team")
-    for address in (ADDRESS, COLLEAGUE):
-        google.world.people[address].mailbox.deliver(mail(1), ["INBOX"])
-        google.world.people[address].calendars[address].put(meeting(address))
-    google.world.people[ADDRESS].calendars[team].put(meeting(ADDRESS))
-    saved = cli.folder / "m1.eml"
-    saved.write_bytes(mail(1))
-    for address in (ADDRESS, COLLEAGUE):
-        connect(google, cli, address)
-    cli.run("account", "add", "archive", "--owner", ADDRESS, "--address", "old@ourco.example", str(saved))
-    cli.run("sync", "--drain")
-    found = cli.lines("log", "export")
-    [email], [met] = ([line for line in found if line["kind"] == kind] for kind in ("email", "meeting"))
-    assert set(email["accounts"]) == {ADDRESS, COLLEAGUE, "old@ourco.example"}
-    assert set(met["accounts"]) == {ADDRESS, COLLEAGUE}
-    assert met["ical_uid"] == "kickoff@acme.example" and met["subject"] == "Kick-off"
-
-
-def meeting(address: str) -> dict[str, Any]:
-    guests = [{"email": one, "self": one == address} for one in (ADDRESS, COLLEAGUE, "jane@acme.example")]
-    return {"iCalUID": "kickoff@acme.example", "summary": "Kick-off", "start": WHEN, "end": UNTIL,
-            "organizer": {"email": ADDRESS, "self": address == ADDRESS}, "attendees": guests}  # fmt: skip
 
 
 def connect(google: Server, cli: Cli, address: str) -> None:
