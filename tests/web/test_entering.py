@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Rule
 
 from crm import users
+from crm.database import Database
 from sync.service import Service
 from tests.web.conftest import NOW, PASSWORD, Person, Team
+from web.app import create_app
 
 
 def test_a_new_workspace_leads_to_the_set_up_of_its_first_admin(stranger: Person, service: Service) -> None:
@@ -165,6 +169,15 @@ def test_htmx_comes_from_the_wheel_and_may_not_evaluate(stranger: Person, team: 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_machines_may_ask_how_it_is(stranger: Person, path: str) -> None:
     stranger.get(path)
+
+
+def test_it_is_not_ready_before_the_tables_are_there_or_without_its_queue(service: Service, tmp_path: Path) -> None:
+    service.db.dispose()
+    service.db = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+    service.settings = replace(service.settings, redis_url="redis://127.0.0.1:9/0")
+    response = create_app(service).test_client().get("/readyz")
+    assert response.status_code == 503
+    assert response.get_json() == {"status": "not ready", "database": True, "migrations": False, "queue": False}
 
 
 def test_metrics_carry_no_paths_or_names(enter: Callable[[str], Person]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from sync import readiness
 from web import auth, door, htmx
 
 blueprint = Blueprint("ops", __name__)
@@ -37,7 +38,7 @@ def metrics() -> Response:
 @blueprint.get("/readyz")
 @auth.public
 def ready() -> tuple[Response, int]:
-    """Whether requests can be served: the database answers and is migrated."""
-    db = door.service().db
-    checks = {"database": True, "migrations": db.is_current()}
-    return jsonify(status="ok" if all(checks.values()) else "not ready", **checks), 200 if all(checks.values()) else 503
+    """Whether requests can be served: the database answers and is migrated, the queue answers."""
+    checks = readiness.checks(door.service())
+    well = all(checks.values())
+    return jsonify(status="ok" if well else "not ready", **checks), 200 if well else 503
