@@ -42,6 +42,14 @@ def test_the_pane_shows_candidates_with_evidence_and_what_will_happen(priya: Per
     assert "quoted history" in page
 
 
+def test_how_far_an_answer_reaches_is_counted_before_it_is_given(priya: Person, mailed: Seeded) -> None:
+    page = priya.get(f"/review/preview?key={ANNA}")
+    assert "Just these: 4 items" in page
+    assert "this address: 4 items" in page
+    assert "all of nordhavn.example: 7 items" in page
+    priya.get("/review/preview?key=address:marc.oye@gmail.com", 404)
+
+
 def test_accepting_makes_the_contact_attaches_all_and_undo_restores_all(
     priya: Person, service: Service, mailed: Seeded, viewer: Viewer
 ) -> None:

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from crm import contacts, deals, review, users
 from crm.errors import NotFound
 from crm.review_group import Opened, open_group
+from sync import decisions
 from web import door, filters
 
 if TYPE_CHECKING:
@@ -78,6 +79,17 @@ def someone() -> Page:
         deals=found if wanted == "deal" or text else [],
         kind=wanted,
     )
+
+
+@blueprint.get("/preview")
+def preview() -> Page:
+    """How far an answer would reach, counted before it is given."""
+    with door.reading() as session:
+        opened = open_group(session, door.viewer(), request.args.get("key", "")[:500], now=door.now())
+        address, domain = opened.group.address, opened.domain
+        counts = decisions.preview(session, door.viewer(), opened.ids, address=address, domain=domain)
+    template = "review/reach.html" if request.headers.get("HX-Request") else "review/preview.html"
+    return render_template(template, opened=opened, counts=counts)
 
 
 def _opened(session: Session, key: str, rows: list[review.Group]) -> Opened | None:
