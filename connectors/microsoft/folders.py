@@ -1,13 +1,15 @@
 """The streams of a mailbox: its mail folders and its calendars, with roles and what is synced when nobody chose.
 
 Folders come from ``mailFolders/delta``, which lists the whole tree at once (the plain listing gives one level a
-request and is the fallback). Roles come from the well-known names, asked for in one batch, never from display names,
-which are localised. Search folders and hidden folders hold no mail of their own and are no streams.
+request and is the fallback). Roles come from the well-known names, asked for in one batch and remembered for as long
+as the folders stay the same; display names are localised and serve only where a server knows no well-known name at
+all. Search folders and hidden folders hold no mail of their own and are no streams.
 Source: Graph mailFolder ("well-known folder names"), "mailFolder: delta", "List calendars".
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +24,7 @@ PAGE = 200
 MAX_PAGES = 100
 MAX_FOLDERS = 5_000
 MAX_DEPTH = 64
+MEMORY = "microsoft_well_known"
 TOP = "msgfolderroot"
 ROLES: Mapping[str, StreamRole] = {
     "inbox": StreamRole.INBOX,
@@ -61,7 +64,7 @@ def _permission(error: NeedsPerson) -> bool:
 def mail_folders(graph: Graph) -> Iterator[Stream]:
     """The mail folders, parents before children."""
     found = {folder["id"]: folder for folder in _tree(graph) if folder.get("id")}
-    known = _well_known(graph)
+    known = _roles(graph, found)
     for folder in found.values():
         if _selectable(folder, known):
             yield _stream(folder, found, known)
@@ -117,11 +120,28 @@ def _rest(graph: Graph, name: str, page: dict[str, Any]) -> Iterator[dict[str, A
         page = graph.get(name, str(link), scope=Scope.ACCOUNT)
 
 
+def _roles(graph: Graph, found: Mapping[str, Any]) -> dict[str, str]:
+    """Well-known name by folder id; asked for anew only when the folders are others than the last time."""
+    folders = hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:32]
+    held = graph.facts.get(MEMORY)
+    if isinstance(held, dict) and held.get("folders") == folders and isinstance(held.get("names"), dict):
+        return dict(held["names"])
+    names = _well_known(graph) or _by_display_name(found)
+    graph.remember(MEMORY, {"folders": folders, "names": names})
+    return names
+
+
 def _well_known(graph: Graph) -> dict[str, str]:
     """Well-known name by folder id. A folder the mailbox does not have is left out."""
     paths = {name: f"/mailFolders/{name}" + query(select="id") for name in (TOP, *ROLES, *SILENT)}
     answers = batches.read_all(graph, "mailFolders", paths)
     return {str(found["id"]): name for name, found in answers if isinstance(found, dict) and found.get("id")}
+
+
+def _by_display_name(found: Mapping[str, Any]) -> dict[str, str]:
+    wanted = {name: name for name in (*ROLES, *SILENT)}
+    names = {key: str(folder.get("displayName") or "").replace(" ", "").casefold() for key, folder in found.items()}
+    return {key: wanted[name] for key, name in names.items() if name in wanted}
 
 
 def _selectable(folder: Mapping[str, Any], known: Mapping[str, str]) -> bool:

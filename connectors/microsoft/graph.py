@@ -117,6 +117,8 @@ class Graph:
         self.base = f"{endpoint.removesuffix('/v1.0')}/v1.0"
         self.root = root
         self.batch_size = BATCH_SIZE
+        self.facts = context.memory
+        self.remember = context.remember
 
     def get(self, name: str, url: str, *, scope: Scope = Scope.ITEM, prefer: Sequence[str] = ()) -> dict[str, Any]:
         """The JSON object at ``url`` (a path below the mailbox's root, or an absolute link Graph gave us)."""

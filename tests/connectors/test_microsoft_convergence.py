@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from connectors.types import StreamKind
 from tests.connectors.contract import NOON, Clock, mail
 from tests.connectors.microsoft_account import HOUR, Account, Copy
 from tests.emulators.microsoft import Server
@@ -17,7 +19,7 @@ FOLDERS = ("inbox", "archive", "deleteditems")
 folders = st.sampled_from(FOLDERS)
 picks = st.integers(0, 50)
 BOUNDS = settings(
-    max_examples=8,
+    max_examples=6,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -182,6 +184,94 @@ class Meetings(Source):
             found = copy.event(key)
             assert found.start.strftime("%Y-%m-%dT%H:%M") == one["start"]["dateTime"][:16]
             assert found.summary == one["subject"]
+
+
+class Killed(BaseException):
+    """The worker is gone."""
+
+
+@pytest.mark.parametrize("kind", ["mail", "calendar"])
+def test_a_worker_killed_at_any_request_loses_and_doubles_nothing(kind: str) -> None:
+    died = True
+    at = 0
+    while died:
+        at += 1
+        died = _killed_at(at, kind)
+    assert at > 6, "every request of the scenario has been died at"
+
+
+def _killed_at(at: int, kind: str) -> bool:
+    """Two passes, the ``at``-th request of which kills the worker; then others finish. Tells whether it came to it."""
+    clock = Clock()
+    with Server(now=clock.now) as server:
+        account = Account(server, clock)
+        copies = _filled(account, kind)
+        fuse = _Fuse(account, at)
+        for change in (lambda: None, lambda: _changed(account, kind)):
+            change()
+            for copy in copies:
+                fuse.run(copy)
+        for copy in (*copies, *copies):
+            fuse.run(copy)
+        _compare(account, copies)
+        return fuse.burnt
+
+
+class _Fuse:
+    """Kills the worker at a request, once."""
+
+    def __init__(self, account: Account, at: int) -> None:
+        self.account, self.left, self.burnt = account, at, False
+        account.acquired = self  # type: ignore[assignment]
+
+    def append(self, _asked: tuple[str, int]) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.burnt = True
+            raise Killed
+
+    def run(self, copy: Copy) -> None:
+        try:
+            copy.recover()
+        except Killed:
+            copy.recover()
+
+
+def _filled(account: Account, kind: str) -> list[Copy]:
+    if kind == "calendar":
+        for number in range(3):
+            start = NOON + timedelta(days=number)
+            account.agenda.add(start, start + HOUR, interval=2, count=105 if number else 0, subject="x")
+        return [Copy(account, account.calendar())]
+    for number in range(110):
+        account.box.deliver("inbox", mail(number))
+    return [Copy(account, account.folder(name)) for name in ("Inbox", "Archive")]
+
+
+def _changed(account: Account, kind: str) -> None:
+    if kind == "calendar":
+        single, *series = account.agenda.events
+        account.agenda.update(single, subject="new")
+        account.agenda.delete_occurrence(series[0], 3)
+        account.agenda.update(series[1], start=NOON + timedelta(hours=5), end=NOON + timedelta(hours=6))
+        return
+    first, second, third, *_ = sorted(account.box.messages)
+    account.box.delete(first)
+    account.box.move(second, "archive")
+    account.box.move(third, "archive")
+    account.box.move(third, "inbox")
+    account.box.deliver("inbox", mail(999))
+
+
+def _compare(account: Account, copies: list[Copy]) -> None:
+    for copy in copies:
+        if copy.stream.kind is StreamKind.MAIL:
+            assert copy.ids == account.box.folders[copy.stream.id].messages
+        else:
+            agenda, window = account.agenda, (NOON - timedelta(days=300), NOON + timedelta(days=380))
+            there = [one for event in agenda.events.values() for one in agenda.instances(event, *window)]
+            assert copy.ids == {one["id"] for one in there}
+            assert {copy.event(one["id"]).summary for one in there} == {one["subject"] for one in there}
 
 
 TestMail = Mail.TestCase

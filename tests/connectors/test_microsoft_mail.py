@@ -46,6 +46,21 @@ def test_folders_are_listed_level_by_level_where_the_server_has_no_folder_delta(
     assert {stream.name for stream in account.open().streams()} == names
 
 
+def test_roles_are_asked_for_again_only_when_the_folders_have_changed(account: Account) -> None:
+    account.box.folder("archive").well_known = ""
+    first = {one.name: one.role for one in account.open().streams()}
+    before = account.server.statistics.requests
+    assert {one.name: one.role for one in account.open().streams()} == first
+    assert account.server.statistics.requests - before == 2, "the folders and the calendars"
+    account.box.create_folder("Later").well_known = "archive"
+    found = {one.name: one.role for one in account.open().streams()}
+    assert (found["Archive"], found["Later"], found["Inbox"]) == (
+        StreamRole.OTHER,
+        StreamRole.ARCHIVE,
+        StreamRole.INBOX,
+    )
+
+
 def test_hidden_folders_are_no_streams(account: Account) -> None:
     account.box.create_folder("Hidden").hidden = True
     assert "Hidden" not in {stream.name for stream in account.open().streams()}

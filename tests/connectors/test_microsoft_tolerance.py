@@ -148,6 +148,13 @@ def test_calendars_without_a_default_mark_are_on_when_they_are_ours(account: Acc
     assert found == {"Calendar": True, "Boss": False}
 
 
+def test_a_server_without_well_known_names_is_judged_by_the_english_display_names(account: Account) -> None:
+    account.fault("GET /me/mailFolders/[a-z]+$", 400, "ErrorInvalidIdMalformed", times=99, inside=True)
+    found = {one.name: one for one in account.open().streams()}
+    assert (found["Junk Email"].role, found["Sent Items"].role) == (StreamRole.JUNK, StreamRole.SENT)
+    assert not found["Deleted Items"].default_on and not found["Outbox"].default_on
+
+
 def test_a_root_that_is_listed_is_no_stream_and_no_part_of_a_path(account: Account) -> None:
     held = [
         {"id": "root", "displayName": "Wurzel", "parentFolderId": "root"},
