@@ -62,7 +62,7 @@ def create_app(service: Service) -> Flask:
     meter.install(app)
     for blueprint in ALL:
         app.register_blueprint(blueprint)
-        if blueprint.name in ("api",):
+        if blueprint.name in ("api", "hooks"):
             csrf.exempt(blueprint)
     _templates(app)
     _errors(app)

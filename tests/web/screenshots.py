@@ -132,8 +132,10 @@ def smaller(picture: bytes) -> bytes:
         for at in range(0, len(row), 3):
             colour = row[at : at + 3]
             counts[colour] = counts.get(colour, 0) + 1
-    for colour in sorted(counts, key=lambda c: -counts[c])[:200]:
-        palette[colour] = len(palette)
+    bright = [c for c in sorted(counts, key=lambda c: -counts[c]) if max(c) - min(c) > 60]
+    for colour in [*bright[:80], *sorted(counts, key=lambda c: -counts[c])]:
+        if len(palette) < 240:
+            palette.setdefault(colour, len(palette))
     known = list(palette)
     nearest = {c: palette[c] if c in palette else palette[_closest(c, known)] for c in counts}
     lines = b"".join(b"\x00" + bytes(nearest[row[at : at + 3]] for at in range(0, len(row), 3)) for row in rows)

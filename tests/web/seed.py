@@ -53,6 +53,19 @@ def mail(
     (folder / f"{number}.eml").write_bytes(message.as_bytes())
 
 
+def meeting(folder: Path, uid: str, now: datetime, *, title: str, who: str, hours: float) -> None:
+    """One .ics file. ``hours`` from now on."""
+    begin = now + timedelta(hours=hours)
+    lines = [
+        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", "BEGIN:VEVENT", f"UID:{uid}", f"SUMMARY:{title}",
+        f"DTSTAMP:{now:%Y%m%dT%H%M%SZ}", f"DTSTART:{begin:%Y%m%dT%H%M%SZ}",
+        f"DTEND:{begin + timedelta(hours=1):%Y%m%dT%H%M%SZ}", f"ORGANIZER:mailto:{PRIYA}",
+        f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:{who}", "END:VEVENT", "END:VCALENDAR", "",
+    ]  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{uid}.ics").write_text("\r\n".join(lines))
+
+
 def records(service: Service, priya: int, jonas: int) -> Seeded:
     """What the team knows before any mail comes."""
     now = service.now()
@@ -197,6 +210,8 @@ def mailboxes(folder: Path, now: datetime) -> None:
         hours=48,
     )
     mail(j, 42, now, who="Marc Oyelaran <marc.oye@gmail.com>", to=JONAS, subject="Second try", hours=24)
+
+    meeting(p, "kickoff", now, title="Kick-off in Malmö", who="erik@nordhavn.example", hours=26)
 
 
 def sync(service: Service, folder: Path, *, jonas_shares: str = "metadata") -> list[int]:

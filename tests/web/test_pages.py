@@ -38,6 +38,14 @@ def test_the_log_says_why_each_item_is_where_it_is(priya: Person, mailed: Seeded
     assert "山田 太郎" in text
 
 
+def test_what_lies_ahead_stands_apart_on_top(priya: Person, mailed: Seeded) -> None:
+    for path in ("/log", f"/contacts/{mailed.erik}", f"/companies/{mailed.nordhavn}"):
+        ahead, _, past = priya.get(path).partition("Ahead")[2].partition("March 2026")
+        assert "Kick-off in Malmö" in ahead, path
+        assert "Kick-off" not in past, path
+    assert "Kick-off" not in priya.get("/search?q=Malm%C3%B6")
+
+
 def test_filters_of_the_log_narrow_it_and_stay_in_the_address(priya: Person, mailed: Seeded) -> None:
     assert "Newsletter 20" in priya.get("/log?status=ignored&reason=bulk")
     assert "Newsletter" not in priya.get("/log?status=linked")

@@ -15,12 +15,15 @@ from web.views import (
     contacts,
     deals,
     deciding,
+    google,
     help,
     home,
+    hooks,
     importing,
     items,
     log,
     me,
+    microsoft,
     ops,
     people,
     records,
@@ -33,7 +36,7 @@ from web.views import (
 
 MODULES = (
     auth, home, log, items, review, deciding, contacts, companies, deals, tasks, writing, importing, accounts,
-    connecting, people,
+    connecting, google, microsoft, hooks, people,
     settings, audit, me, help, search, api, ops,
 )  # fmt: skip
 
@@ -41,4 +44,4 @@ ALL: tuple[Blueprint, ...] = tuple(module.blueprint for module in MODULES)
 PAGES = records
 """Adds the record pages to the blueprints of contacts, companies and deals."""
 
-UPLOADS: dict[str, int] = {"importing.preview": 10_000_000, "importing.run": 20_000_000}
+UPLOADS: dict[str, int] = {"importing.preview": 10_000_000, "importing.run": 20_000_000, "hooks.microsoft": 1_000_000}

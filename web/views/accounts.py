@@ -20,6 +20,7 @@ from web.forms.accounts import Password, Sharing
 blueprint = Blueprint("accounts", __name__, url_prefix="/accounts")
 Page = str | Response | tuple[str, int]
 PAGE = 50
+OWN_SIGN_IN = ("google", "microsoft")
 
 REASONS = {
     "bulk": "newsletters and lists", "automatic": "automatic replies and notices", "internal": "among our own people",
@@ -35,7 +36,8 @@ def listing() -> Page:
     """All accounts with their state in a word."""
     with door.reading() as session:
         found = health.accounts(session, door.viewer(), door.now(), streams=False)
-    return render_template("accounts/listing.html", accounts=found, reasons=REASONS)
+        faults = health.operator_faults(session, door.viewer(), door.now())
+    return render_template("accounts/listing.html", accounts=found, reasons=REASONS, faults=faults)
 
 
 @blueprint.get("/<int:account_id>")
@@ -116,8 +118,11 @@ def audit(account_id: int) -> Page:
 
 @blueprint.get("/<int:account_id>/reconnect")
 def reconnect_page(account_id: int) -> Page:
-    """A new password."""
-    return render_template("accounts/reconnect.html", account=_owned(account_id), form=Password())
+    """A new password; where the provider has a sign-in of its own, that."""
+    account = _owned(account_id)
+    if account.provider in OWN_SIGN_IN:
+        return render_template("accounts/sign_in_again.html", account=account)
+    return render_template("accounts/reconnect.html", account=account, form=Password())
 
 
 @blueprint.post("/<int:account_id>/reconnect")

@@ -134,6 +134,11 @@ def _choose_folders(account_id: int, wanted: set[str]) -> None:
             accounts.choose_folders(session, account_id, differing, actor_id=door.me().id, now=door.now())
 
 
+def choose(waiting: Pending, tested: TestResult) -> Page:
+    """The page of choices for what another view has tested, such as a sign-in at Google or Microsoft."""
+    return _choose(waiting, tested, None)
+
+
 def _choose(waiting: Pending, tested: TestResult, form: Choices | None) -> Page:
     """The page of choices, with who would see what."""
     with door.reading() as session:

@@ -30,7 +30,9 @@ def page() -> Page:
     """Newest first, narrowed by what the address says; every filter stays in the address."""
     chosen = _chosen()
     with door.reading() as session:
-        found = timeline.page(session, door.viewer(), chosen, before=request.args.get("before"), limit=PAGE)
+        found = timeline.page(
+            session, door.viewer(), chosen, before=request.args.get("before"), limit=PAGE, now=door.now()
+        )
         ahead = [] if request.args else timeline.upcoming(session, door.viewer(), chosen, now=door.now(), limit=3)
         context = {"accounts": _accounts(session), "everybody": [(u.id, u.name) for u in users.all_(session)]}
     kept = {k: v for k, v in request.args.items() if v and k != "before"}

@@ -22,7 +22,9 @@ def page() -> str:
         return render_template("search/page.html", text="")
     with door.reading() as session:
         viewer = door.viewer()
-        found = timeline.page(session, viewer, LogFilter(text=text), before=request.args.get("before"), limit=MANY)
+        found = timeline.page(
+            session, viewer, LogFilter(text=text), before=request.args.get("before"), limit=MANY, now=door.now()
+        )
         context = {
             "people": contacts.page(session, viewer, contacts.Filter(text=text), limit=FEW + 1),
             "companies": companies.page(session, viewer, companies.Filter(text=text), limit=FEW + 1),
