@@ -121,7 +121,7 @@ class _Memory:
         if self.account_id == UNSAVED:
             return
         with self.service.db.transaction() as session:
-            row = session.get_one(Account, self.account_id)
+            row = session.get_one(Account, self.account_id, with_for_update=True)
             facts = dict(row.memory.get(self.part, {}))
             if facts.get(key) == value:
                 return

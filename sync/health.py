@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm.models import Account, Ledger, Stream, User
+from crm.models import Account, Ledger, Notification, Stream, User
 from crm.privacy import Viewer
 from sync.pull import is_on
 
@@ -173,6 +173,23 @@ def _word(account: Account, now: datetime) -> tuple[str, str]:
     if lag > AMBER_CYCLES * CYCLE or account.health == "deferred":
         return ("waiting" if account.health == "deferred" else "late"), "warn"
     return "ok", "good"
+
+
+def operator_faults(session: Session, viewer: Viewer, now: datetime) -> list[str]:
+    """For admins: what is wrong with the service's own set-up at a provider, while accounts wait for it. They are held back
+    without an error of their own; nobody else is told."""
+    if viewer.role != "admin":
+        return []
+    waiting = select(Account.id).where(
+        Account.removed_at.is_(None), Account.not_before.is_not(None), Account.error.is_(None)
+    )
+    if session.scalar(waiting.limit(1)) is None:
+        return []
+    query = select(Notification.text).where(
+        Notification.user_id == viewer.user_id, Notification.key.like("operator:%"),
+        Notification.created_at >= now - timedelta(days=1, hours=1),
+    )  # fmt: skip
+    return sorted(set(session.scalars(query)))
 
 
 def corner(session: Session, viewer: Viewer, now: datetime) -> Corner:

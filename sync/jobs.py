@@ -18,7 +18,7 @@ from sqlalchemy import func, or_, select
 
 from crm.models import Account, Outbox, Stream
 from crm.settings import load
-from sync import coverage, meetings, outbox, passes
+from sync import coverage, meetings, outbox, passes, push, push_state
 from sync.limits import Limits
 from sync.passes import SLICE, Options
 from sync.service import Service
@@ -61,6 +61,7 @@ def tick(redis_url: str) -> int:
         due = [(a.id, a.stage) for a in session.scalars(_due(now))]
         waiting = session.scalar(select(func.count()).where(Outbox.handled_at.is_(None))) or 0
         audits = list(session.scalars(_unaudited(now)))
+        channels = push_state.due(session, now) if push_state.possible(service) else []
     for account_id, stage in due:
         queue = LIVE if stage in ("new", "level") else BACKFILL
         made += enqueue(redis, queue, sync_account, account_id, key=f"sync-{account_id}")
@@ -68,6 +69,8 @@ def tick(redis_url: str) -> int:
         made += enqueue(redis, LIVE, drain_outbox, key="outbox")
     for account_id in audits:
         made += enqueue(redis, SLOW, audit_account, account_id, key=f"audit-{account_id}")
+    for account_id in channels:
+        made += enqueue(redis, SLOW, renew_push, account_id, key=f"push-{account_id}")
     service.db.dispose()
     redis.close()
     return made
@@ -109,6 +112,14 @@ def sync_account(account_id: int) -> str:
     outbox.drain(service, seconds=60)
     service.db.dispose()
     return report.state
+
+
+def renew_push(account_id: int) -> str:
+    """Make and renew an account's push channels. Returns off, ok or failed."""
+    service = Service.build(load())
+    word = push.renew(service, account_id)
+    service.db.dispose()
+    return word
 
 
 def drain_outbox() -> int:

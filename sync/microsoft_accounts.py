@@ -1,14 +1,18 @@
-"""Connecting Microsoft 365 without a browser: whose mailbox a refresh token opens, and what of it is kept. Stores nothing."""
+"""Connecting Microsoft 365: whose mailbox a refresh token or a sign-in in the browser opens, and what of it is kept. Stores
+nothing."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from connectors.microsoft import oauth
 from crm.errors import Refused
 from crm.models import Account
 from matching.addresses import canonical
+from sync.connecting import Problem
+from sync.consents import MISFIT, MISFIT_SAYS, Consent, plainly
 from sync.contexts import MAIN, Part, context_of
 from sync.limits import Limits
 from sync.service import Service
@@ -25,9 +29,40 @@ def identify(
     values = json.loads(text)
     if not isinstance(values, dict) or not values.get("refresh_token"):
         raise Refused('The token file must be {"refresh_token": "..."}.')
-    trying = service.trying(text)
-    account = Account(id=0, provider="microsoft", address=address or "", config={}, memory={}, secret_version=0)
-    found = oauth.signed_in(context_of(trying, account, Part(MAIN, "microsoft"), Limits(service.sleep)))
+    found, secret = _whose(service, text, address or "")
     if address and canonical(address) != canonical(found.address):
         raise Refused(f"This token opens {found.address}, not {address}.", "address")
-    return found.address, trying.untested or text, {}
+    return found.address, secret, {}
+
+
+def _whose(service: Service, secret: str, address: str = "") -> tuple[oauth.SignedIn, str]:
+    """Whose mailbox it is, and the secret as rotated by asking."""
+    trying = service.trying(secret)
+    account = Account(id=0, provider="microsoft", address=address, config={}, memory={}, secret_version=0)
+    found = oauth.signed_in(context_of(trying, account, Part(MAIN, "microsoft"), Limits(service.sleep)))
+    return found, trying.untested or secret
+
+
+def begin(service: Service, redirect_uri: str, *, hint: str = "") -> tuple[str, dict[str, Any]]:
+    """Where to send the browser, and the flow to keep until it comes back. Raises Problem without an application."""
+    with plainly():
+        flow = oauth.begin(service.settings.for_connectors(), redirect_uri, login_hint=hint)
+    return str(flow.pop("auth_uri")), flow
+
+
+def finish(service: Service, flow: Mapping[str, Any], answer: Mapping[str, str]) -> Consent:
+    """What the callback's query ``answer`` is worth. Raises Problem; its code is ``MISFIT`` where it does not belong to
+    the ``flow`` kept."""
+    if not flow.get("state"):
+        raise Problem(MISFIT_SAYS, code=MISFIT)
+    with plainly():
+        granted = oauth.finish(service.settings.for_connectors(), flow, answer, service.now)
+        found, secret = _whose(service, granted.secret)
+    return Consent(found.address, secret, found.aliases)
+
+
+def admin_consent(service: Service, redirect_uri: str, state: str) -> str:
+    """Where an administrator of the tenant agrees for everyone. Raises Problem without an application."""
+    if not service.settings.microsoft_client_id:
+        raise Problem("No Microsoft application is set up: set CRM_SYNC_MICROSOFT_CLIENT_ID.", field="operator")
+    return oauth.admin_consent_url(service.settings.for_connectors(), redirect_uri, state)

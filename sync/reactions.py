@@ -27,7 +27,7 @@ def react(service: Service, account_id: int, error: ConnectorError) -> str:
     with service.db.transaction() as session:
         account = session.get_one(Account, account_id)
         if isinstance(error, OperatorFault):
-            _tell(session, _admins(session), f"operator:{error.code}", str(error), "/accounts", now)
+            _tell(session, _admins(session), f"operator:{error.code}:{now:%Y%m%d}", str(error), "/accounts", now)
             account.not_before = now + timedelta(seconds=LONGEST_DELAY)
             return "failed"
         account.error, account.error_code, account.error_at = str(error), error.code, now

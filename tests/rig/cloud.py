@@ -66,7 +66,7 @@ def cloud(database: Database, folder: Path, **more: str) -> Iterator[Cloud]:
     with google.Server(world) as first, microsoft.Server(tls_dir=folder / "tls", now=clock) as second:
         given = environ({**first.settings(), "ca_bundle": None} | second.settings()) | more
         office = Office.open(database, folder, **given)
-        office.service.now = office.clock = clock  # type: ignore[assignment]
+        office.service.now = office.clock = clock
         yield Cloud(office, first, second)
         assert world.model_faults == []
         assert second.problems == []

@@ -68,7 +68,7 @@ def test_a_wrong_client_secret_is_the_operators_matter_and_flips_no_account(made
     assert [r.state for r in reports] == ["failed", "failed"]
     assert [made.office.account(i).health for i in ids] == ["ok", "ok"]
     told = {(n.user_id, n.key) for n in made.office.rows(Notification)}
-    assert told == {(made.office.ada, "operator:invalid_client")}, "admins are told, once; owners are not bothered"
+    assert told == {(made.office.ada, f"operator:invalid_client:{made.office.clock():%Y%m%d}")}, "admins are told, once; owners are not bothered"
     made.microsoft.identity.client_secret, made.google.world.people[REP].broken = "model-secret", None
     made.office.clock.advance(minutes=20)
     assert {r.state for r in made.office.sync()} == {"level"}
