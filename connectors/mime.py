@@ -104,6 +104,7 @@ def _from_parts(raw: RawMessage, headers: Headers) -> Found:
         fetched = _one_part(source)
         found.segments += fetched.segments
         found.calendars += fetched.calendars
+        found.forwarded += fetched.forwarded
         found.is_report |= fetched.is_report
         found.truncated |= fetched.truncated or part.truncated
         found.defects += [d for d in fetched.defects if d not in found.defects]
@@ -137,7 +138,7 @@ def _envelope(headers: Headers, found: Found, received_at: datetime | None) -> E
     subject = " ".join(headers.readable("subject").split())[:2_000]
     body = found.text()
     cut = split_text(body) if body else Split("", "", "")
-    from_ = _boxes(headers, "from")
+    from_, to, cc = (_boxes(headers, name) for name in ("from", "to", "cc"))
     return Envelope(
         message_id=ids.message_id(headers.first("message-id")),
         in_reply_to=ids.message_ids(headers.first("in-reply-to")),
@@ -148,8 +149,8 @@ def _envelope(headers: Headers, found: Found, received_at: datetime | None) -> E
         from_=from_,
         sender=_one(headers, "sender"),
         reply_to=_boxes(headers, "reply-to"),
-        to=_boxes(headers, "to"),
-        cc=_boxes(headers, "cc"),
+        to=to,
+        cc=cc,
         bcc=_boxes(headers, "bcc"),
         text=cut.new,
         quoted=cut.quoted,
@@ -159,7 +160,7 @@ def _envelope(headers: Headers, found: Found, received_at: datetime | None) -> E
         calendars=tuple(found.calendars),
         headers={name: headers.readable(name)[:_MAX_FACT] for name in headers.names() if name in CLASSIFYING},
         forwarded=_forwarded(subject, cut.quoted, found),
-        fingerprint=_fingerprint(from_, date, subject, cut.new),
+        fingerprint=_fingerprint(from_, (*to, *cc), date, subject, cut.new),
         resent_from=_boxes(headers, "resent-from"),
         resent_to=_boxes(headers, "resent-to"),
         original_from=_one(headers, "x-original-from"),
@@ -190,9 +191,12 @@ def _forwarded(subject: str, quoted: str, found: Found) -> tuple[Mailbox, ...]:
     return tuple(dict.fromkeys((*inline, *found.forwarded)))
 
 
-def _fingerprint(from_: tuple[Mailbox, ...], date: datetime | None, subject: str, text: str) -> str:
-    """sha256 over sender, date to the second, subject and the first 1 KB of new text, blanks left out."""
+def _fingerprint(
+    from_: tuple[Mailbox, ...], readers: tuple[Mailbox, ...], date: datetime | None, subject: str, text: str
+) -> str:
+    """sha256 over sender, readers (a mail merge sends one text to many in one second), date to the second, subject and
+    the first 1 KB of new text, blanks left out."""
     when = date.isoformat(timespec="seconds") if date else ""
-    who = ",".join([box.address.lower() for box in from_])
+    who = ",".join([box.address.lower() for box in from_]) + ">" + ",".join(sorted({b.address.lower() for b in readers}))
     words = text[:2_000].encode("utf-8", "replace").translate(None, b" \t\r\n\v\f")[:1024]
     return hashlib.sha256("\n".join((who, when, subject)).encode("utf-8", "replace") + b"\n" + words).hexdigest()

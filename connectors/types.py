@@ -236,7 +236,7 @@ class Envelope:
     ``headers`` holds the lower-cased classifying headers (see ``connectors.mime.CLASSIFYING``), first value each.
     ``forwarded`` are the senders of forwarded originals found inside (inline or message/rfc822), outermost first.
     ``calendars`` are text/calendar parts and .ics attachments that were fetched. ``fingerprint`` identifies the content where Message-ID does
-    not (sha256 of from, date to the second, subject, first 1 KB of text).
+    not (sha256 of from, to and cc, date to the second, subject, first 1 KB of text).
     """
 
     message_id: str

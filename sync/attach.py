@@ -79,11 +79,7 @@ def settle(session: Session, loaded: Loaded, now: datetime) -> Change:
 
 def attach_items(session: Session, communications: Collection[int], now: datetime) -> Change:
     """Decide items and everything decided together with them: their threads, their series."""
-    threads, series = groups_of(session, communications)
-    change = decide_and_reconcile(session, items_of_threads(session, threads), now)
-    if series:
-        change.add(decide_and_reconcile(session, items_of_series(session, series), now))
-    return change
+    return decide_and_reconcile(session, items_with(session, communications), now)
 
 
 def groups_of(session: Session, communications: Collection[int]) -> tuple[set[int], set[str]]:
@@ -222,6 +218,17 @@ def _mailboxes(session: Session, ids: Sequence[int]) -> dict[int, set[str]]:
         for communication, address in session.execute(query).tuples():
             found[communication].add(canonical(address))
     return found
+
+
+def items_with(session: Session, communications: Collection[int]) -> Loaded:
+    """These items and all that is decided together with them: their threads, and series that are in none."""
+    threads, series = groups_of(session, communications)
+    loaded = items_of_threads(session, threads)
+    apart = items_of_series(session, series)
+    loaded.groups.update(apart.groups)
+    for name in ("stored", "own", "addresses"):
+        getattr(loaded, name).update(getattr(apart, name))
+    return loaded
 
 
 def decide_and_reconcile(session: Session, loaded: Loaded, now: datetime, *, dry_run: bool = False) -> Change:

@@ -15,7 +15,7 @@ from crm.directory import load
 from crm.models import Account, Marker, Sighting
 from matching.creation import Action, Policy, Proposal, propose
 from matching.directory import NOTHING
-from sync.attach import groups_of, items_of_series, items_of_threads
+from sync.attach import items_with
 from sync.policy import rules as rules_in_force
 from sync.service import Service
 
@@ -45,9 +45,7 @@ def consider(service: Service, ids: Sequence[int]) -> int:
 
 
 def _proposals(session: Session, service: Service, ids: Sequence[int], policy: str) -> list[Proposal]:
-    threads, series = groups_of(session, ids)
-    loaded = items_of_threads(session, threads)
-    loaded.groups.update(items_of_series(session, series).groups)
+    loaded = items_with(session, ids)
     items = [item for group in loaded.groups.values() for item in group]
     directory, rules = load(session, items), rules_in_force(session)
     addresses = sorted({p.address for i in items for p in i.parties if p.address and not directory.is_own(p.address)})

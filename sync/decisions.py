@@ -7,24 +7,23 @@ and re-evaluates what it can touch in the same transaction. Every verb takes the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from crm import audit, contacts
+from crm import audit, cleaning, companies, contacts, merges
 from crm.errors import NotFound, Refused
-from crm.models import Communication, Decision, Link, Question, ReviewState, Ruling
+from crm.models import Communication, Decision, Participant, Question, ReviewState, Ruling
 from crm.privacy import Viewer, owned, visible
 from crm.vault import Vault
 from matching.addresses import canonical
+from matching.domains import shared_kind
 from sync.attach import attach_items, chunks
-from sync.rematch import Touched, decide, scope_of
-
-SCOPES = ("item", "address", "domain", "thread")
-VERDICTS = {"ignore", "not_a_contact", "private", "never_log"}
+from sync.journal import VERDICTS, Journal, pin, restore, rule, tombstone
+from sync.rematch import Touched, conditions, decide, scope_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +35,8 @@ class DecisionResult:
     items: int
 
 
-@dataclass(slots=True)
-class _Journal:
-    """What a verb changed, so that undo can put it back."""
-
-    links_before: list[dict[str, Any]] = field(default_factory=list)
-    links_made: list[list[Any]] = field(default_factory=list)
-    rulings_made: list[int] = field(default_factory=list)
-    rulings_ended: list[int] = field(default_factory=list)
-    contacts_made: list[int] = field(default_factory=list)
-    companies_made: list[int] = field(default_factory=list)
-    addresses_made: list[list[Any]] = field(default_factory=list)
-    states_before: list[dict[str, Any]] = field(default_factory=list)
-    items: list[int] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``Decision.inverse``."""
-        return {name: getattr(self, name) for name in self.__slots__}
+ELSEWHERE = {"merge": merges.unmerge, "not_duplicate": cleaning.propose_again}
+"""Decisions that crm makes, and takes back, itself."""
 
 
 def items_of_group(session: Session, viewer: Viewer, group_key: str) -> list[int]:
@@ -84,13 +68,13 @@ def attach(
 ) -> DecisionResult:  # fmt: skip
     """Attach items to a contact, company or deal. With scope address or domain (``value``) a ruling keeps it so for the
     future and the past; with thread for the whole conversation; with item these only."""
-    ids, journal = _may(session, viewer, ids), _Journal()
+    ids, journal = _may(session, viewer, ids), Journal()
     kind, target_id = target
     if scope == "item":
-        _pin(session, ids, kind, target_id, journal, now)
+        pin(session, ids, kind, target_id, journal, now)
     else:
         verdict = "deal" if kind == "deal" else "attach"
-        _rule(session, viewer, scope, value, verdict, journal, now, target=target)
+        rule(session, viewer, scope, value, verdict, journal, now, target=target)
     return _finish(session, viewer, "attach", scope, value, ids, journal, now, {"target": [kind, target_id]})
 
 
@@ -100,7 +84,7 @@ def create_and_attach(
 ) -> DecisionResult:  # fmt: skip
     """Make a contact with this address and let matching attach everything that is theirs. The company is the given one,
     or a new one of this name."""
-    ids, journal = _may(session, viewer, ids), _Journal()
+    ids, journal = _may(session, viewer, ids), Journal()
     if company_id is None and company_name:
         company_id = _company(session, viewer, company_name, address, journal, now)
     contact = contacts.create(
@@ -112,11 +96,8 @@ def create_and_attach(
 
 
 def _company(
-    session: Session, viewer: Viewer, name: str, address: str, journal: _Journal, now: datetime
+    session: Session, viewer: Viewer, name: str, address: str, journal: Journal, now: datetime
 ) -> int:
-    from crm import companies
-    from matching.domains import shared_kind
-
     domain = canonical(address).rpartition("@")[2]
     domains = [] if not domain or shared_kind(domain) else [domain]
     company = companies.create(session, name=name, domains=domains, actor_id=viewer.user_id, now=now)
@@ -128,7 +109,7 @@ def add_address(
     session: Session, viewer: Viewer, ids: Sequence[int], contact_id: int, address: str, *, now: datetime
 ) -> DecisionResult:
     """The address is this known contact's from now on: a new address of theirs."""
-    ids, journal = _may(session, viewer, ids), _Journal()
+    ids, journal = _may(session, viewer, ids), Journal()
     contacts.add_address(session, contact_id, address, actor_id=viewer.user_id, now=now)
     journal.addresses_made.append([contact_id, canonical(address)])
     return _finish(session, viewer, "attach", "address", canonical(address), ids, journal, now, {"contact": contact_id})
@@ -139,11 +120,11 @@ def detach(
     now: datetime,
 ) -> DecisionResult:  # fmt: skip
     """Take items off a record, for good: a tombstone survives every rematch. With scope address: never for this address."""
-    ids, journal = _may(session, viewer, ids), _Journal()
+    ids, journal = _may(session, viewer, ids), Journal()
     if scope == "item":
-        _tombstone(session, ids, target, journal, now)
+        tombstone(session, ids, target, journal, now)
     else:
-        _rule(session, viewer, scope, value, "detach", journal, now, target=target)
+        rule(session, viewer, scope, value, "detach", journal, now, target=target)
     return _finish(session, viewer, "detach", scope, value, ids, journal, now, {"target": list(target)})
 
 
@@ -154,12 +135,12 @@ def ignore(
     """No question any more: for this address, this domain, or (scope item) for these items' threads only."""
     if verdict not in VERDICTS:
         raise Refused(f"There is no answer called {verdict}.")
-    ids, journal = _may(session, viewer, ids), _Journal()
+    ids, journal = _may(session, viewer, ids), Journal()
     if scope in ("item", "thread"):
         for thread in _threads(session, ids):
-            _rule(session, viewer, "thread", f"t{thread}", verdict, journal, now)
+            rule(session, viewer, "thread", f"t{thread}", verdict, journal, now)
     else:
-        _rule(session, viewer, scope, value, verdict, journal, now)
+        rule(session, viewer, scope, value, verdict, journal, now)
     return _finish(session, viewer, verdict, scope, value, ids, journal, now, {})
 
 
@@ -176,7 +157,7 @@ def assign(session: Session, viewer: Viewer, group_key: str, assignee_id: int | 
 def _state(
     session: Session, viewer: Viewer, group_key: str, values: dict[str, Any], kind: str, now: datetime
 ) -> DecisionResult:
-    journal = _Journal()
+    journal = Journal()
     row = session.scalar(
         select(ReviewState).where(ReviewState.group_key == group_key, ReviewState.user_id == viewer.user_id)
     )
@@ -190,80 +171,6 @@ def _state(
     return _finish(session, viewer, kind, "group", group_key, [], journal, now, {})
 
 
-def _pin(
-    session: Session, ids: Sequence[int], kind: str, target_id: int, journal: _Journal, now: datetime
-) -> None:
-    """A person's link: pinned, and it takes a former tombstone's place."""
-    _remember(session, ids, kind, target_id, journal)
-    _drop(session, ids, kind, target_id)
-    says = [{"signal": "decided", "weight": 1.0, "says": f"you, {now:%-d %B}"}]
-    rows = [_link(i, kind, target_id, says, now) | {"pinned": True} for i in ids]
-    session.execute(insert(Link), rows)
-
-
-def _tombstone(
-    session: Session, ids: Sequence[int], target: tuple[str, int], journal: _Journal, now: datetime
-) -> None:
-    _remember(session, ids, *target, journal)
-    _drop(session, ids, *target)
-    says = [{"signal": "decided", "weight": 0.0, "says": f"taken off by a person, {now:%-d %B}"}]
-    session.execute(insert(Link), [_link(i, *target, says, now) | {"tombstoned": True} for i in ids])
-
-
-def _link(communication_id: int, kind: str, target_id: int, says: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
-    return {
-        "communication_id": communication_id, "target_kind": kind, "target_id": target_id, "method": "decided",
-        "score": 1.0, "evidence": says, "pinned": False, "tombstoned": False, "created_at": now,
-    }  # fmt: skip
-
-
-_LINK = (
-    "communication_id", "target_kind", "target_id", "method", "score", "evidence", "pinned", "tombstoned", "created_at",
-)  # fmt: skip
-
-
-def _remember(session: Session, ids: Sequence[int], kind: str, target_id: int, journal: _Journal) -> None:
-    """Keep the rows about to be replaced; note which will be new."""
-    for chunk in chunks(list(ids)):
-        query = select(Link).where(
-            Link.communication_id.in_(chunk), Link.target_kind == kind, Link.target_id == target_id
-        )
-        for row in session.scalars(query):
-            values = {name: getattr(row, name) for name in _LINK}
-            journal.links_before.append(values | {"created_at": row.created_at.isoformat()})
-    journal.links_made.extend([i, kind, target_id] for i in ids)
-
-
-def _drop(session: Session, ids: Sequence[int], kind: str, target_id: int) -> None:
-    for chunk in chunks(list(ids)):
-        session.execute(
-            delete(Link).where(Link.communication_id.in_(chunk), Link.target_kind == kind, Link.target_id == target_id)
-        )
-    session.expire_all()
-
-
-def _rule(
-    session: Session, viewer: Viewer, scope: str, value: str, verdict: str, journal: _Journal, now: datetime,
-    target: tuple[str, int] | None = None,
-) -> None:  # fmt: skip
-    """A standing ruling; one that said otherwise of the same thing ends."""
-    if scope not in SCOPES or not value:
-        raise Refused("Say what the answer is for: this address, this domain, or this thread.")
-    same = select(Ruling).where(Ruling.scope == scope, Ruling.value == value, Ruling.active.is_(True))
-    for old in session.scalars(same.where(Ruling.verdict != "sharing")):
-        if (old.verdict == verdict and old.target_kind == (target[0] if target else None)) or verdict in VERDICTS:
-            old.active = False
-            journal.rulings_ended.append(old.id)
-    rule = Ruling(
-        scope=scope, value=value, verdict=verdict, target_kind=target[0] if target else None,
-        target_id=target[1] if target else None, created_at=now, active=True, hits=0,
-        user_id=viewer.user_id if verdict in ("ignore", "private") else None,
-    )  # fmt: skip
-    session.add(rule)
-    session.flush()
-    journal.rulings_made.append(rule.id)
-
-
 def _threads(session: Session, ids: Sequence[int]) -> set[int]:
     found: set[int] = set()
     for chunk in chunks(list(ids)):
@@ -273,7 +180,7 @@ def _threads(session: Session, ids: Sequence[int]) -> set[int]:
 
 
 def _finish(
-    session: Session, viewer: Viewer, kind: str, scope: str, value: str, ids: Sequence[int], journal: _Journal,
+    session: Session, viewer: Viewer, kind: str, scope: str, value: str, ids: Sequence[int], journal: Journal,
     now: datetime, payload: dict[str, Any],
 ) -> DecisionResult:  # fmt: skip
     """Re-evaluate, record, and say what happened."""
@@ -298,7 +205,7 @@ def _finish(
 
 
 def _reevaluate(
-    session: Session, scope: str, value: str, ids: Sequence[int], journal: _Journal, now: datetime
+    session: Session, scope: str, value: str, ids: Sequence[int], journal: Journal, now: datetime
 ) -> int:
     """Decide again what the decision can touch: these items, and all of an address, domain or thread."""
     touched = Touched(contacts=set(journal.contacts_made), companies=set(journal.companies_made))
@@ -307,7 +214,7 @@ def _reevaluate(
         touched.addresses.add(value)
     elif scope == "domain" and value:
         touched.domains.add(value)
-    elif scope == "thread" and value:
+    elif scope == "thread" and value.startswith("t") and value[1:].isdecimal():  # a series or a lone item is in ``ids``
         touched.threads.add(int(value.removeprefix("t")))
     changed = 0
     for threads, series in scope_of(session, touched).batches():
@@ -337,16 +244,12 @@ def _sentence(kind: str, scope: str, value: str, items: int) -> str:
 
 def preview(session: Session, viewer: Viewer, ids: Sequence[int], *, address: str = "", domain: str = "") -> dict[str, int]:
     """How many items an answer would reach: these, the address, the domain."""
-    from sync.rematch import _conditions
-
     counts = {"these": len(ids)}
     for name, touched in (("address", Touched(addresses={address})), ("domain", Touched(domains={domain}))):
         if not (address if name == "address" else domain):
             continue
         found: set[int] = set()
-        for condition in _conditions(touched):
-            from crm.models import Participant
-
+        for condition in conditions(touched):
             query = select(Participant.communication_id).where(condition).distinct()
             found.update(session.scalars(query.join(Communication, Communication.id == Participant.communication_id).where(visible(viewer))))
         counts[name] = len(found)
@@ -360,11 +263,14 @@ def undo(session: Session, viewer: Viewer, decision_id: int, *, vault: Vault, no
         raise NotFound("decision")
     if decision.undone_at is not None:
         raise Refused("This was taken back already.")
+    if decision.kind in ELSEWHERE:
+        ELSEWHERE[decision.kind](session, decision_id, actor_id=viewer.user_id, now=now)
+        return DecisionResult(decision_id, f"Taken back: {decision.says}", decision.items)
     journal = decision.inverse
-    _restore(session, journal, viewer, vault, now)
+    restore(session, journal, viewer, vault, now)
     decision.undone_at, decision.undone_by = now, viewer.user_id
     session.flush()
-    again = _Journal(contacts_made=journal["contacts_made"], companies_made=journal["companies_made"])
+    again = Journal(contacts_made=journal["contacts_made"], companies_made=journal["companies_made"])
     again.addresses_made = journal["addresses_made"]
     items = [i for i in journal["items"] if session.get(Communication, i) is not None]
     changed = _reevaluate(session, decision.scope, decision.subject, items, again, now)
@@ -374,32 +280,3 @@ def undo(session: Session, viewer: Viewer, decision_id: int, *, vault: Vault, no
     return DecisionResult(decision_id, f"Taken back: {decision.says}", changed or len(items))
 
 
-def _restore(session: Session, journal: dict[str, Any], viewer: Viewer, vault: Vault, now: datetime) -> None:
-    for communication_id, kind, target_id in journal["links_made"]:
-        _drop(session, [communication_id], kind, target_id)
-    rows = [row | {"created_at": datetime.fromisoformat(row["created_at"])} for row in journal["links_before"]]
-    if rows:
-        session.execute(insert(Link), rows)
-    if journal["rulings_made"]:
-        session.execute(update(Ruling).where(Ruling.id.in_(journal["rulings_made"])).values(active=False))
-    if journal["rulings_ended"]:
-        session.execute(update(Ruling).where(Ruling.id.in_(journal["rulings_ended"])).values(active=True))
-    for contact_id, address in journal["addresses_made"]:
-        contacts.remove_address(session, contact_id, address, actor_id=viewer.user_id, now=now)
-    for contact_id in journal["contacts_made"]:
-        contacts.delete(session, contact_id, vault=vault, actor_id=viewer.user_id, now=now, recreate=True)
-    _restore_companies(session, journal["companies_made"], viewer, now)
-    for state in journal["states_before"]:
-        until = datetime.fromisoformat(state["snoozed_until"]) if state["snoozed_until"] else None
-        session.execute(
-            update(ReviewState)
-            .where(ReviewState.group_key == state["group_key"], ReviewState.user_id == viewer.user_id)
-            .values(snoozed_until=until, assignee_id=state["assignee_id"])
-        )
-
-
-def _restore_companies(session: Session, ids: Sequence[int], viewer: Viewer, now: datetime) -> None:
-    from crm import companies
-
-    for company_id in ids:
-        companies.delete(session, company_id, actor_id=viewer.user_id, now=now)

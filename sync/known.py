@@ -15,6 +15,8 @@ from sync.attach import chunks
 from sync.plan import Entry, Known, KnownMail, KnownRow
 
 FETCH_AGAIN_AT_ONCE = 500
+SET_BACK = "uidnext"
+"""The code of a CursorExpired that says so; kept on the stream until it is level again."""
 
 
 def gather(session: Session, stream_id: int, entries: Sequence[Entry]) -> Known:
@@ -22,10 +24,10 @@ def gather(session: Session, stream_id: int, entries: Sequence[Entry]) -> Known:
     arrivals = [e for e in entries if isinstance(e, Arrival)]
     rows: dict[str, KnownRow] = {}
     for chunk in chunks([a.upsert.remote_id for a in arrivals]):
-        query = select(Ledger.remote_id, Ledger.state, Ledger.reason, Ledger.communication_id).where(
-            Ledger.stream_id == stream_id, Ledger.remote_id.in_(chunk)
-        )
-        rows.update({r: KnownRow(state, reason, c) for r, state, reason, c in session.execute(query).tuples()})
+        query = select(
+            Ledger.remote_id, Ledger.state, Ledger.reason, Ledger.communication_id, Ledger.message_id
+        ).where(Ledger.stream_id == stream_id, Ledger.remote_id.in_(chunk))
+        rows.update({r: KnownRow(*values) for r, *values in session.execute(query)})
     found = Known(rows, {}, {})
     for mail in _mails(session, arrivals):
         found.add(mail)
@@ -71,8 +73,11 @@ def live_ids(session: Session, stream_id: int) -> set[str]:
 
 
 def stored_ids(session: Session, stream_id: int, remote_ids: Collection[str]) -> set[str]:
-    """Those of these ids whose content is in the log already."""
+    """Those of these ids whose content is in the log already. None while a folder set back to an earlier state is
+    listed: its server may have given the same ids to other mails."""
     found: set[str] = set()
+    if session.scalar(select(Stream.error_code).where(Stream.id == stream_id)) == SET_BACK:
+        return found
     for chunk in chunks(sorted(remote_ids)):
         query = select(Ledger.remote_id).where(
             Ledger.stream_id == stream_id, Ledger.remote_id.in_(chunk), Ledger.communication_id.is_not(None)

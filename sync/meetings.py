@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from connectors.ical.expand import Occurrence, expand
 from connectors.ical.merge import Version, merge_series
-from connectors.types import CalendarEvent
+from connectors.types import CalendarEvent, Envelope
 from crm import search
 from crm.models import (
     Account,
@@ -27,6 +27,7 @@ from crm.models import (
     EventVersion,
     Ledger,
     Link,
+    MessageRef,
     Participant,
     Sighting,
     Stream,
@@ -34,8 +35,9 @@ from crm.models import (
 from crm.privacy import tier_of
 from matching.addresses import canonical
 from matching.types import Item
+from sync import thread_rows
 from sync.arrive import Arrival
-from sync.attach import chunks, items_of_series, settle
+from sync.attach import chunks, items_with, settle
 from sync.event_json import from_json, identity, to_json
 from sync.items import item_from_event
 from sync.store import SNIPPET, participants
@@ -45,6 +47,8 @@ AHEAD = timedelta(days=366)
 NOT_MEETINGS = frozenset({"outOfOffice", "birthday", "focusTime", "workingLocation", "fromGmail"})
 RSVP = frozenset({"REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"})
 BUSY = "Busy"
+PARTS_AT_ONCE = 50
+"""Google names the exceptions of a series ``<series>_<time>``; a deleted series may be told by its own id alone."""
 UNKNOWN = "unknown"
 FIRST_DAY, LAST_DAY = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """A single event is in the log whenever it was; only series have a window."""
@@ -75,11 +79,23 @@ def store(
         events = arrival.events if arrival.events is not None else arrival.invites
         told[arrival.upsert.remote_id] = _told(arrival, events)
         kept = [e for e in events if e.kind not in NOT_MEETINGS and e.uid]
+        if arrival.envelope is not None:
+            _thread(session, account, arrival.envelope, now)
         uids |= _keep(session, account, stream, arrival, kept, now)
     built = rebuild(session, uids, now)
     for outcome in told.values():
         outcome.communications = built.get(outcome.uid or "", [])
     return told
+
+
+def _thread(session: Session, account: Account, envelope: Envelope, now: datetime) -> None:
+    """An invitation is no item of its own, but replies to it and the meeting are in its thread."""
+    refs = thread_rows.Refs(
+        envelope.message_id, (*envelope.references, *envelope.in_reply_to), account.id, "", envelope.subject
+    )
+    if joins := refs.joins():
+        thread = thread_rows.assign(session, [refs], now)[0]
+        thread_rows.register(session, dict.fromkeys(joins, thread))
 
 
 def _told(arrival: Arrival, events: Sequence[CalendarEvent]) -> Told:
@@ -130,10 +146,12 @@ def withdraw(session: Session, stream: Stream, remote_ids: Collection[str], now:
     if stream.kind != "calendar":
         return
     uids: set[str] = set()
-    for chunk in chunks(sorted(remote_ids)):
+    for chunk in chunks(sorted(remote_ids), PARTS_AT_ONCE):
+        parts = [EventVersion.remote_id.startswith(f"{i}_", autoescape=True) for i in chunk]
         query = select(EventVersion).where(
-            EventVersion.stream_id == stream.id, EventVersion.remote_id.in_(chunk), EventVersion.removed_at.is_(None)
-        )
+            EventVersion.stream_id == stream.id, EventVersion.removed_at.is_(None),
+            or_(EventVersion.remote_id.in_(chunk), *parts),
+        )  # fmt: skip
         for row in session.scalars(query):
             row.removed_at = now
             uids.add(row.uid)
@@ -176,7 +194,7 @@ def rebuild(session: Session, uids: Collection[str], now: datetime) -> dict[str,
         rows = versions.get(uid, [])
         instances = _instances(rows, now)
         result[uid] = _reconcile(session, uid, rows, instances, now)
-    settle(session, items_of_series(session, list(uids)), now)
+    settle(session, items_with(session, [i for ids in result.values() for i in ids]), now)
     return result
 
 
@@ -225,6 +243,7 @@ def _reconcile(
     }
     origin = min((r for r in rows if r.via == "mail" and r.message_id and r.payload.get("method") not in RSVP),
                  key=lambda r: (r.received_at, r.message_id or ""), default=None)  # fmt: skip
+    thread = session.scalar(select(MessageRef.thread_id).where(MessageRef.message_id == origin.message_id)) if origin else None
     ids: list[int] = []
     for instance in instances:
         key = f"e:{uid}|{instance.recurrence_id}"
@@ -232,20 +251,23 @@ def _reconcile(
         if row is None:
             row = Communication(key=key, kind="meeting", ical_uid=uid, created_at=now, occurred_at=instance.start)
             session.add(row)
-        _fill(session, row, instance, origin.message_id if origin else None, now)
+        _fill(session, row, instance, origin.message_id if origin else None, thread, now)
         ids.append(row.id)
     _drop(session, list(stored.values()), now)
     _sightings(session, ids, rows, now)
     return ids
 
 
-def _fill(session: Session, row: Communication, instance: _Instance, message_id: str | None, now: datetime) -> None:
+def _fill(
+    session: Session, row: Communication, instance: _Instance, message_id: str | None, thread: int | None, now: datetime
+) -> None:
     """Write what differs: the row, its participants, its body and its search entry."""
     event = instance.event
     item = item_from_event(event, id=0, thread="", mailboxes=(), occurred_at=instance.start)
     description = "" if instance.private else event.description
     values: dict[str, Any] = {
         "message_id": message_id,
+        "thread_id": thread,
         "recurrence_id": instance.recurrence_id or None,
         "occurred_at": instance.start,
         "ends_at": instance.end,

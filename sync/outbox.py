@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
+from crm import sharing
 from crm.models import Outbox
 from sync import creation, forget, rematch
 from sync.service import Service
@@ -89,6 +90,9 @@ def _identity(service: Service, payloads: list[dict[str, Any]], over: Callable[[
 def _setting(service: Service, payload: dict[str, Any], over: Callable[[], bool]) -> bool:
     if payload["name"] == "never_log":
         forget.apply_never_log(service, shortened=bool(set(payload.get("from") or ()) - set(payload.get("to") or ())))
+    if payload["name"] in ("loosest_sharing", "protected_recipients"):
+        with service.db.transaction() as session:
+            sharing.refresh_all(session)
     if payload["name"] in REREAD_ALL or payload["name"] == "never_log":
         with service.db.transaction() as session:
             scope = rematch.everything(session)

@@ -30,6 +30,14 @@ class KnownRow:
     state: str
     reason: str | None
     communication_id: int | None
+    message_id: str | None = None
+
+    def is_stored(self, arrival: Arrival) -> bool:
+        """Whether the log holds this very mail. A restored server may give an id of before to another one."""
+        came = arrival.envelope.message_id if arrival.envelope else ""
+        return self.state == "stored" and self.communication_id is not None and (
+            not came or self.message_id in (None, came)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ def _arrival(arrival: Arrival, known: Known, policy: Policy, occurred: Mapping[s
         return Meeting(arrival)
     if arrival.envelope is None:
         return _without_content(upsert, row)
-    if row is not None and row.state == "stored" and row.communication_id is not None:
+    if row is not None and row.is_stored(arrival):
         return Update(upsert, arrival, row.communication_id, because="seen again")
     if arrival.invites:
         return Invite(arrival)

@@ -25,6 +25,7 @@ def policy_of(session: Session, vault: Vault, account: Account, *, on: bool) -> 
         exclude_labels=frozenset(label.lower() for label in account.exclude_labels),
         keyed_hash=vault.keyed_hash,
         erased=erased.__contains__,
+        erases=bool(erased),
     )
 
 

@@ -177,6 +177,7 @@ class _Puller:
                 row.resets, row.resets_since = 0, now
             row.resets += 1
             row.cursor, row.generation, row.listing, row.listed = None, row.generation + 1, True, 0
+            row.error, row.error_code = str(expired), expired.code
             if row.resets > RESETS_ALLOWED:
                 row.parked_until = now + PARKED
                 row.error = f"{row.name} was renumbered {row.resets} times in a day; it is looked at again in 6 hours."
@@ -229,8 +230,8 @@ class _Puller:
                 failed.append((entry, error))
         if len(failed) == len(entries) >= NOT_THE_ITEMS and not any(isinstance(e, SQLAlchemyError) for _, e in failed):
             raise failed[0][1]
-        for entry, error in failed:
-            self._commit([self._refused(entry, error)], None)
+        for entry, fault in failed:
+            self._commit([self._refused(entry, fault)], None)
 
     def _refused(self, entry: Entry, error: Exception) -> Failed:
         """What the ledger says of an item that could not be applied."""

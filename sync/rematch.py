@@ -62,7 +62,7 @@ def scope_of(session: Session, touched: Touched) -> Scope:
     """Which groups a change can touch."""
     _widen(session, touched)
     scope = Scope(threads=set(touched.threads))
-    for condition in _conditions(touched):
+    for condition in conditions(touched):
         query = (
             select(Communication.thread_id, Communication.ical_uid)
             .join(Participant, Participant.communication_id == Communication.id)
@@ -96,7 +96,8 @@ def _widen(session: Session, touched: Touched) -> None:
         touched.domains.update(session.scalars(select(CompanyDomain.domain).where(CompanyDomain.company_id.in_(chunk))))
 
 
-def _conditions(touched: Touched) -> Iterable[Any]:
+def conditions(touched: Touched) -> Iterable[Any]:
+    """Conditions on ``Participant``: by family, address and domain (subdomains too), each a bounded piece."""
     families = sorted({family(a) for a in touched.addresses if a})
     for chunk in chunks(families):
         yield Participant.family.in_(chunk)

@@ -18,7 +18,7 @@ LABEL_OFF = "label_off"
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The choices in force for one account and stream. ``never_log`` holds canonical addresses and domains (a domain covers its
-    subdomains). ``erased`` says whether a keyed hash was erased. ``keyed_hash`` keys what may not be kept in clear."""
+    subdomains). ``erased`` says whether a keyed hash was erased, ``erases`` whether any was. ``keyed_hash`` keys what may not be kept in clear."""
 
     never_log: frozenset[str] = frozenset()
     keep_private: bool = False
@@ -28,6 +28,7 @@ class Policy:
     exclude_labels: frozenset[str] = frozenset()
     keyed_hash: Callable[[str], str] = lambda text: text
     erased: Callable[[str], bool] = lambda text: False
+    erases: bool = False
 
 
 def reason(arrival: Arrival, policy: Policy) -> str | None:
@@ -63,15 +64,29 @@ def _by_content(arrival: Arrival, policy: Policy) -> str | None:
         ]
         if blocked(people, policy.never_log):
             return "never_log"
+        if policy.erases and any(policy.erased(policy.keyed_hash(text)) for text in _names(arrival)):
+            return "erased"
     if arrival.envelope is None:
         return None
     if blocked([box.address for box in everyone(arrival.envelope)], policy.never_log):
         return "never_log"
     if "private" in arrival.marks and not policy.keep_private:
         return "private"
-    if policy.erased(policy.keyed_hash(arrival.envelope.message_id)):
+    if policy.erases and any(policy.erased(policy.keyed_hash(text)) for text in _ids(arrival.envelope)):
         return "erased"
     return None
+
+
+def _ids(envelope: Envelope) -> set[str]:
+    """The Message-ID, and the sender: what an erased person wrote does not come back in."""
+    return {envelope.message_id, *(canonical(box.address) for box in envelope.from_)} - {""}
+
+
+def _names(arrival: Arrival) -> set[str]:
+    """What an erasure may have been about: the UIDs of calendar items, and their people's addresses."""
+    events = (*(arrival.events or ()), *arrival.invites)
+    people = {canonical(a.address) for e in events for a in (*e.attendees, e.organizer) if a}
+    return {e.uid for e in events} | people - {""}
 
 
 def everyone(envelope: Envelope) -> list[Mailbox]:

@@ -19,6 +19,10 @@ SUSPICIOUS_SHARE = 0.5
 SUSPICIOUS_COUNT = 20
 
 
+THROWN_AWAY = ("trash", "spam")
+"""A mail there is at the source still, so the ledger keeps its row; for people it is gone."""
+
+
 def generation(session: Session, stream: Stream, now: datetime) -> int:
     """Mark rows of former generations removed. Returns how many; 0 when the loss looks suspicious and is not confirmed yet."""
     live = (Ledger.stream_id == stream.id, Ledger.state != "removed")
@@ -83,7 +87,7 @@ def sightings(session: Session, account_id: int, now: datetime) -> int:
     over by then, so a moved mail keeps its sighting."""
     somewhere = exists().where(
         Ledger.communication_id == Sighting.communication_id, Ledger.account_id == Sighting.account_id,
-        Ledger.state != "removed",
+        Ledger.state != "removed", ~((Ledger.state == "skipped") & Ledger.reason.in_(THROWN_AWAY)),
     )  # fmt: skip
     once = exists().where(
         Ledger.communication_id == Sighting.communication_id, Ledger.account_id == Sighting.account_id
