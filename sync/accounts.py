@@ -19,7 +19,7 @@ from crm.errors import Refused
 from crm.models import Account, AccountAlias, Communication, Ledger, Link, Sighting, Stream, User
 from crm.privacy import Tier, tier_of
 from matching.addresses import canonical
-from sync import streams
+from sync import streams, whose
 from sync.contexts import open_part, parts_of
 from sync.limits import Limits
 from sync.service import Service
@@ -210,11 +210,15 @@ def resume(session: Session, account_id: int, *, actor_id: int | None, now: date
 
 
 def reconnect(service: Service, account_id: int, secret: str, *, actor_id: int | None) -> None:
-    """Test a new password or token, then keep it. Cursors stay, so the hole is filled. Raises ConnectorError."""
+    """Test a new password or token, then keep it. Cursors stay, so the hole is filled. Raises ConnectorError, and Refused
+    for somebody else's token."""
     with service.db.reading() as session:
         account = live(session, account_id)
         owner = session.get_one(User, account.owner_id)
-        spec = AccountSpec(account.provider, owner.email, account.address, dict(account.config), secret)
+        provider, config, address, email = account.provider, dict(account.config), account.address, owner.email
+    if provider == "microsoft" and not config.get("app_only"):
+        secret = whose.same_person(service, secret, address)
+    spec = AccountSpec(provider, email, address, config, secret)
     tested = test(service, spec)
     kept = tested.secret
     relearn_aliases(service, account_id, tested.aliases)

@@ -9,12 +9,10 @@ from typing import Any
 
 from connectors.microsoft import oauth
 from crm.errors import Refused
-from crm.models import Account
 from matching.addresses import canonical
+from sync import whose
 from sync.connecting import Problem
 from sync.consents import MISFIT, MISFIT_SAYS, Consent, plainly
-from sync.contexts import MAIN, Part, context_of
-from sync.limits import Limits
 from sync.service import Service
 
 
@@ -29,18 +27,10 @@ def identify(
     values = json.loads(text)
     if not isinstance(values, dict) or not values.get("refresh_token"):
         raise Refused('The token file must be {"refresh_token": "..."}.')
-    found, secret = _whose(service, text, address or "")
+    found, secret = whose.signed_in(service, text, address or "")
     if address and canonical(address) != canonical(found.address):
         raise Refused(f"This token opens {found.address}, not {address}.", "address")
     return found.address, secret, {}
-
-
-def _whose(service: Service, secret: str, address: str = "") -> tuple[oauth.SignedIn, str]:
-    """Whose mailbox it is, and the secret as rotated by asking."""
-    trying = service.trying(secret)
-    account = Account(id=0, provider="microsoft", address=address, config={}, memory={}, secret_version=0)
-    found = oauth.signed_in(context_of(trying, account, Part(MAIN, "microsoft"), Limits(service.sleep)))
-    return found, trying.untested or secret
 
 
 def begin(service: Service, redirect_uri: str, *, hint: str = "") -> tuple[str, dict[str, Any]]:
@@ -57,7 +47,7 @@ def finish(service: Service, flow: Mapping[str, Any], answer: Mapping[str, str])
         raise Problem(MISFIT_SAYS, code=MISFIT)
     with plainly():
         granted = oauth.finish(service.settings.for_connectors(), flow, answer, service.now)
-        found, secret = _whose(service, granted.secret)
+        found, secret = whose.signed_in(service, granted.secret)
     return Consent(found.address, secret, found.aliases)
 
 

@@ -257,6 +257,17 @@ def password(account_id: int, password_stdin: bool, as_json: bool) -> None:
     show({"account_id": account_id}, [f"Account {account_id} signs in again."], as_json=as_json)
 
 
+@account.command("reconnect")
+@click.argument("account_id", type=int)
+@click.option("--token-json", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@command
+def reconnect(account_id: int, token_json: Path, as_json: bool) -> None:
+    """A new token for a Google or Microsoft account; cursors stay, so that the hole is filled."""
+    crm = service()
+    accounts.reconnect(crm, account_id, _read(token_json), actor_id=None)
+    show({"account_id": account_id}, [f"Account {account_id} signs in again."], as_json=as_json)
+
+
 @account.command("labels")
 @click.argument("account_id", type=int)
 @click.option("--labels", multiple=True, metavar="include=A,B|exclude=C", help="What is logged from now on; none: everything.")

@@ -11,6 +11,7 @@ import pytest
 
 from connectors.errors import NeedsPerson
 from crm.database import Database
+from crm.errors import Refused
 from crm.models import AccountAlias, Notification
 from sync import accounts, coverage, labels, outbox, passes
 from sync.limits import Limits
@@ -98,10 +99,13 @@ def test_a_consent_that_ended_asks_the_person_and_reconnecting_fills_the_hole(ma
 def test_reconnecting_as_somebody_else_is_refused_and_changes_nothing(made: Cloud) -> None:
     ids = [made.add_google(), made.add_microsoft("ben@ourco.example")]
     made.gmail("ann@ourco.example"), made.microsoft.user("ann@ourco.example")
-    before = made.office.account(ids[0]).secret
+    before = [made.office.account(i).secret for i in ids]
     with pytest.raises(NeedsPerson, match="ann@ourco.example"):
         accounts.reconnect(made.office.service, ids[0], json.dumps(made.google.world.token_json("ann@ourco.example")), actor_id=None)
-    assert made.office.account(ids[0]).secret == before
+    other = json.dumps({"refresh_token": made.microsoft.identity.issue_refresh("ann@ourco.example")})
+    with pytest.raises(Refused, match="ann@ourco.example"):
+        accounts.reconnect(made.office.service, ids[1], other, actor_id=None)
+    assert [made.office.account(i).secret for i in ids] == before
 
 
 # --- labels
