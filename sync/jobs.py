@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from redis import Redis
 from rq import Queue
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.job import Job, JobStatus
 from sqlalchemy import func, or_, select
 
 from crm.models import Account, Outbox, Stream
@@ -21,7 +22,7 @@ from crm.settings import load
 from sync import coverage, meetings, outbox, passes, push, push_state
 from sync.limits import Limits
 from sync.passes import SLICE, Options
-from sync.service import Service
+from sync.service import Service, bulk_memory, wall_clock
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ PATIENCE = timedelta(minutes=10)
 AUDIT_EVERY = timedelta(days=1)
 JOB_TIMEOUT = int(SLICE) + 300
 FAILURE_TTL = 300
+ENDED = frozenset({JobStatus.FAILED, JobStatus.FINISHED, JobStatus.STOPPED, JobStatus.CANCELED})
+SILENT = 90.0
+"""Seconds without a heartbeat; workers give one every 30 s while a job runs."""
 
 
 def connect(service: Service, url: str | None = None) -> Redis:
@@ -42,14 +46,33 @@ def connect(service: Service, url: str | None = None) -> Redis:
 
 
 def enqueue(redis: Redis, queue: str, function: Callable[..., Any], *args: int, key: str) -> bool:
-    """Put a job, unless the same one waits or runs already. Its id is free again as soon as it ends (result_ttl=0)."""
+    """Put a job, unless the same one waits or runs already. Its id is free again as soon as it ends (result_ttl=0), or
+    as soon as nobody works on it any more."""
+    for _ in range(2):
+        try:
+            Queue(queue, connection=redis).enqueue_call(
+                function, args=args, job_id=key, unique=True, result_ttl=0, failure_ttl=FAILURE_TTL, timeout=JOB_TIMEOUT
+            )
+            return True
+        except DuplicateJobError:
+            if not _clear_dead(redis, key):
+                return False
+    return False
+
+
+def _clear_dead(redis: Redis, key: str) -> bool:
+    """Delete the job of that id when it failed (a killed work-horse leaves it so for its failure TTL) or when its
+    worker has not been heard of for a while; True when the id is free now."""
     try:
-        Queue(queue, connection=redis).enqueue_call(
-            function, args=args, job_id=key, unique=True, result_ttl=0, failure_ttl=FAILURE_TTL, timeout=JOB_TIMEOUT
-        )
-    except DuplicateJobError:
-        return False
-    return True
+        job = Job.fetch(key, connection=redis)
+    except NoSuchJobError:
+        return True
+    status, heard = job.get_status(refresh=False), job.last_heartbeat
+    silent = heard is not None and (wall_clock() - heard.replace(tzinfo=UTC)).total_seconds() > SILENT
+    if status in ENDED or (status == JobStatus.STARTED and silent):
+        job.delete()
+        return True
+    return False
 
 
 def tick(redis_url: str) -> int:
@@ -106,6 +129,7 @@ def _unaudited(now: datetime) -> Any:
 def sync_account(account_id: int) -> str:
     """One time slice for one account, then what follows from it. Returns the state's name."""
     service = Service.build(load())
+    bulk_memory()
     over = service.deadline(SLICE)
     redis = connect(service) if service.settings.redis_url else None
     report = passes.one_pass(service, account_id, Options(stop=over), Limits(service.sleep, redis))

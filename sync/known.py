@@ -27,7 +27,7 @@ def gather(session: Session, stream_id: int, entries: Sequence[Entry]) -> Known:
         query = select(
             Ledger.remote_id, Ledger.state, Ledger.reason, Ledger.communication_id, Ledger.message_id
         ).where(Ledger.stream_id == stream_id, Ledger.remote_id.in_(chunk))
-        rows.update({r: KnownRow(*values) for r, *values in session.execute(query)})
+        rows.update({r: KnownRow(state, why, c, m) for r, state, why, c, m in session.execute(query)})
     found = Known(rows, {}, {})
     for mail in _mails(session, arrivals):
         found.add(mail)
