@@ -2,7 +2,7 @@
 the order in which all this arrives, the log ends with the same one line.
 
 Every order is a meeting of its own (its own UID) in one office, so that hundreds of orders cost a few passes. By default
-``CRM_SYNC_TEST_ORDERS`` (120) of the 720 orders of the six stories are played, and half as many of the single copies.
+``CRM_SYNC_TEST_ORDERS`` (60) of the 720 orders of the six stories are played, and half as many of the single copies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 from connectors.types import RawCalendar
 from tests.rig.office import NOON, Office, event, mail
 
-ORDERS = int(os.environ.get("CRM_SYNC_TEST_ORDERS", "120"))
+ORDERS = int(os.environ.get("CRM_SYNC_TEST_ORDERS", "60"))
 FIRST, MOVED = NOON + timedelta(days=3), NOON + timedelta(days=4, hours=2)
 REP, BEN, JANE = "rep@ourco.example", "ben@ourco.example", "jane@acme.example"
 ROOM = "room-4@resource.calendar.google.com"
