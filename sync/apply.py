@@ -27,7 +27,7 @@ SEEN = "seen"
 KEEPS_ITS_ITEM = ("spam", "trash", "too_old", LABEL_OFF)
 """Reasons that may end: the row goes on naming the item, which then comes back with its links."""
 
-_ledger = cast(Table, Ledger.__table__)
+_ledger, _sighting = cast(Table, Ledger.__table__), cast(Table, Sighting.__table__)
 
 
 @dataclass(slots=True)
@@ -186,7 +186,7 @@ def sight(session: Session, place: Place, sighted: Mapping[int, Upsert | None]) 
         if communication_id not in known
     ]
     if fresh:
-        session.execute(insert(Sighting), fresh)
+        session.execute(insert(_sighting), fresh)
     if known:
         session.execute(
             update(Sighting)

@@ -303,7 +303,7 @@ class _Work:
             session.execute(update(model), rows)
         for model, rows in self.fresh.items():
             if rows:
-                session.execute(insert(model), rows)
+                session.execute(insert(model.__table__), rows)
 
 
 def evidence(candidate: Candidate) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """What people decide about items, as verbs: attach, create, detach, ignore, choose a deal, snooze, assign, undo.
 
 Every verb writes one ``Decision`` row with an inverse that restores the former state exactly, changes rulings and pins,
-and re-evaluates what it can touch in the same transaction. Every verb takes the viewer and refuses items they do not own.
+and re-evaluates what it can touch in the same transaction. Every verb takes the viewer and refuses items they may not
+see.
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import audit, cleaning, companies, contacts, merges
+from crm import audit, cleaning, companies, contacts, deals, merges
+from crm.correspondence import thread_key
 from crm.errors import NotFound, Refused
-from crm.models import Communication, Decision, Participant, Question, ReviewState, Ruling
+from crm.models import Communication, Decision, Participant, Question, ReviewState
 from crm.privacy import Viewer, owned, visible
 from crm.vault import Vault
 from matching.addresses import canonical
 from matching.domains import shared_kind
 from sync.attach import attach_items, chunks
-from sync.journal import VERDICTS, Journal, pin, restore, rule, tombstone
+from sync.journal import VERDICTS, Journal, pin, rule, tombstone
 from sync.rematch import Touched, conditions, decide, scope_of
+from sync.restoring import restore, still_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +66,48 @@ def _may(session: Session, viewer: Viewer, ids: Sequence[int]) -> list[int]:
 
 
 def attach(
-    session: Session, viewer: Viewer, ids: Sequence[int], target: tuple[str, int], *, scope: str = "item", value: str = "",
-    now: datetime,
+    session: Session, viewer: Viewer, ids: Sequence[int], target: tuple[str, int], *, scope: str = "item",
+    value: str = "", now: datetime,
 ) -> DecisionResult:  # fmt: skip
     """Attach items to a contact, company or deal. With scope address or domain (``value``) a ruling keeps it so for the
     future and the past; with thread for the whole conversation; with item these only."""
-    ids, journal = _may(session, viewer, ids), Journal()
-    kind, target_id = target
+    ids, target = _may(session, viewer, ids), _live(session, target)
+    open_ = _begin(session, viewer, "attach", scope, value, now, {"target": list(target)})
     if scope == "item":
-        pin(session, ids, kind, target_id, journal, now)
+        pin(session, ids, *target, open_.journal, now)
     else:
-        verdict = "deal" if kind == "deal" else "attach"
-        rule(session, viewer, scope, value, verdict, journal, now, target=target)
-    return _finish(session, viewer, "attach", scope, value, ids, journal, now, {"target": [kind, target_id]})
+        verdict = "deal" if target[0] == "deal" else "attach"
+        rule(session, viewer, scope, value, verdict, open_.journal, now, target=target)
+    return _finish(session, open_, ids, now)
+
+
+def _live(session: Session, target: tuple[str, int]) -> tuple[str, int]:
+    """The record to attach to; of a merged one, what it became. Raises NotFound, Refused for another kind."""
+    kind, target_id = target
+    by_id: dict[str, Any] = {"contact": contacts.by_id, "company": companies.by_id, "deal": deals.by_id}
+    if kind not in by_id:
+        raise Refused("Items belong to contacts, companies and deals.")
+    return kind, int(by_id[kind](session, target_id).id)
 
 
 def create_and_attach(
     session: Session, viewer: Viewer, ids: Sequence[int], *, name: str, address: str, company_id: int | None = None,
-    company_name: str = "", lifecycle: str = "lead", title: str | None = None, phones: Sequence[str] = (), now: datetime,
+    company_name: str = "", lifecycle: str = "lead", title: str | None = None, phones: Sequence[str] = (),
+    now: datetime,
 ) -> DecisionResult:  # fmt: skip
     """Make a contact with this address and let matching attach everything that is theirs. The company is the given one,
     or a new one of this name."""
-    ids, journal = _may(session, viewer, ids), Journal()
+    ids = _may(session, viewer, ids)
+    open_ = _begin(session, viewer, "create", "address", canonical(address), now, {})
     if company_id is None and company_name:
-        company_id = _company(session, viewer, company_name, address, journal, now)
+        company_id = _company(session, viewer, company_name, address, open_.journal, now)
     contact = contacts.create(
         session, name=name, emails=[address], phones=list(phones), title=title, company_id=company_id,
         lifecycle=lifecycle, owner_id=viewer.user_id, source="review", actor_id=viewer.user_id, now=now,
     )  # fmt: skip
-    journal.contacts_made.append(contact.id)
-    return _finish(session, viewer, "create", "address", canonical(address), ids, journal, now, {"contact": contact.id})
+    open_.journal.contacts_made.append(contact.id)
+    open_.decision.payload = {"contact": contact.id}
+    return _finish(session, open_, ids, now)
 
 
 def _company(
@@ -109,23 +124,26 @@ def add_address(
     session: Session, viewer: Viewer, ids: Sequence[int], contact_id: int, address: str, *, now: datetime
 ) -> DecisionResult:
     """The address is this known contact's from now on: a new address of theirs."""
-    ids, journal = _may(session, viewer, ids), Journal()
+    ids, contact_id = _may(session, viewer, ids), contacts.by_id(session, contact_id).id
+    open_ = _begin(session, viewer, "attach", "address", canonical(address), now, {"contact": contact_id})
     contacts.add_address(session, contact_id, address, actor_id=viewer.user_id, now=now)
-    journal.addresses_made.append([contact_id, canonical(address)])
-    return _finish(session, viewer, "attach", "address", canonical(address), ids, journal, now, {"contact": contact_id})
+    open_.journal.addresses_made.append([contact_id, canonical(address)])
+    return _finish(session, open_, ids, now)
 
 
 def detach(
-    session: Session, viewer: Viewer, ids: Sequence[int], target: tuple[str, int], *, scope: str = "item", value: str = "",
-    now: datetime,
+    session: Session, viewer: Viewer, ids: Sequence[int], target: tuple[str, int], *, scope: str = "item",
+    value: str = "", now: datetime,
 ) -> DecisionResult:  # fmt: skip
-    """Take items off a record, for good: a tombstone survives every rematch. With scope address: never for this address."""
-    ids, journal = _may(session, viewer, ids), Journal()
+    """Take items off a record, for good: a tombstone survives every rematch. With scope address: never for this
+    address."""
+    ids = _may(session, viewer, ids)
+    open_ = _begin(session, viewer, "detach", scope, value, now, {"target": list(target)})
     if scope == "item":
-        tombstone(session, ids, target, journal, now)
+        tombstone(session, ids, target, open_.journal, now)
     else:
-        rule(session, viewer, scope, value, "detach", journal, now, target=target)
-    return _finish(session, viewer, "detach", scope, value, ids, journal, now, {"target": list(target)})
+        rule(session, viewer, scope, value, "detach", open_.journal, now, target=target)
+    return _finish(session, open_, ids, now)
 
 
 def ignore(
@@ -135,21 +153,26 @@ def ignore(
     """No question any more: for this address, this domain, or (scope item) for these items' threads only."""
     if verdict not in VERDICTS:
         raise Refused(f"There is no answer called {verdict}.")
-    ids, journal = _may(session, viewer, ids), Journal()
+    ids = _may(session, viewer, ids)
+    open_ = _begin(session, viewer, verdict, scope, value, now, {})
     if scope in ("item", "thread"):
         for thread in _threads(session, ids):
-            rule(session, viewer, "thread", f"t{thread}", verdict, journal, now)
+            rule(session, viewer, "thread", thread, verdict, open_.journal, now)
     else:
-        rule(session, viewer, scope, value, verdict, journal, now)
-    return _finish(session, viewer, verdict, scope, value, ids, journal, now, {})
+        rule(session, viewer, scope, value, verdict, open_.journal, now)
+    return _finish(session, open_, ids, now)
 
 
-def snooze(session: Session, viewer: Viewer, group_key: str, until: datetime | None, *, now: datetime) -> DecisionResult:
+def snooze(
+    session: Session, viewer: Viewer, group_key: str, until: datetime | None, *, now: datetime
+) -> DecisionResult:
     """Hide a group from the viewer's queue until then (None: show it again)."""
     return _state(session, viewer, group_key, {"snoozed_until": until}, "snooze", now)
 
 
-def assign(session: Session, viewer: Viewer, group_key: str, assignee_id: int | None, *, now: datetime) -> DecisionResult:
+def assign(
+    session: Session, viewer: Viewer, group_key: str, assignee_id: int | None, *, now: datetime
+) -> DecisionResult:
     """Hand a group to a teammate."""
     return _state(session, viewer, group_key, {"assignee_id": assignee_id}, "assign", now)
 
@@ -157,51 +180,64 @@ def assign(session: Session, viewer: Viewer, group_key: str, assignee_id: int | 
 def _state(
     session: Session, viewer: Viewer, group_key: str, values: dict[str, Any], kind: str, now: datetime
 ) -> DecisionResult:
-    journal = Journal()
+    open_ = _begin(session, viewer, kind, "group", group_key, now, {})
     row = session.scalar(
         select(ReviewState).where(ReviewState.group_key == group_key, ReviewState.user_id == viewer.user_id)
     )
+    made = row is None
     if row is None:
         row = ReviewState(group_key=group_key, user_id=viewer.user_id)
         session.add(row)
     until = row.snoozed_until.isoformat() if row.snoozed_until else None
-    journal.states_before.append({"group_key": group_key, "snoozed_until": until, "assignee_id": row.assignee_id})
+    before = {"group_key": group_key, "user_id": viewer.user_id, "made": made}
+    open_.journal.states_before.append(before | {"snoozed_until": until, "assignee_id": row.assignee_id})
     for name, value in values.items():
         setattr(row, name, value)
-    return _finish(session, viewer, kind, "group", group_key, [], journal, now, {})
+    return _finish(session, open_, [], now)
 
 
-def _threads(session: Session, ids: Sequence[int]) -> set[int]:
-    found: set[int] = set()
+def _threads(session: Session, ids: Sequence[int]) -> list[str]:
+    """The keys of the groups these items are decided in: threads, calendar series, items on their own."""
+    found: set[str] = set()
     for chunk in chunks(list(ids)):
-        query = select(Communication.thread_id).where(Communication.id.in_(chunk))
-        found.update(t for t in session.scalars(query) if t is not None)
-    return found
+        query = select(Communication.thread_id, Communication.ical_uid, Communication.id)
+        found.update(thread_key(*row) for row in session.execute(query.where(Communication.id.in_(chunk))).tuples())
+    return sorted(found)
 
 
-def _finish(
-    session: Session, viewer: Viewer, kind: str, scope: str, value: str, ids: Sequence[int], journal: Journal,
-    now: datetime, payload: dict[str, Any],
-) -> DecisionResult:  # fmt: skip
-    """Re-evaluate, record, and say what happened."""
-    session.flush()
-    changed = _reevaluate(session, scope, value, ids, journal, now)
-    journal.items = list(ids)
-    says = _sentence(kind, scope, value, changed or len(ids))
-    decision = Decision(
-        at=now, actor_id=viewer.user_id, kind=kind, scope=scope, subject=value, says=says, payload=payload,
-        inverse=journal.as_json(), items=changed or len(ids),
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A decision being made: its row, and what it has changed so far."""
+
+    decision: Decision
+    journal: Journal
+
+
+def _begin(
+    session: Session, viewer: Viewer, kind: str, scope: str, value: str, now: datetime, payload: dict[str, Any]
+) -> _Open:
+    """The row comes first, so that evidence can name who decided."""
+    decision = Decision(at=now, actor_id=viewer.user_id, kind=kind, scope=scope, subject=value, payload=payload)
     session.add(decision)
     session.flush()
-    if journal.rulings_made:
-        session.execute(
-            update(Ruling).where(Ruling.id.in_(journal.rulings_made)).values(decision_id=decision.id)
-        )
+    return _Open(decision, Journal(decision.id))
+
+
+def _finish(session: Session, open_: _Open, ids: Sequence[int], now: datetime) -> DecisionResult:
+    """Re-evaluate, record, and say what happened."""
+    decision, journal = open_.decision, open_.journal
+    session.flush()
+    changed = _reevaluate(session, decision.scope, decision.subject, ids, journal, now)
+    journal.items = list(ids)
+    decision.items = changed or len(ids)
+    decision.says = _sentence(decision.kind, decision.scope, decision.subject, decision.items)
+    decision.inverse = journal.as_json()
+    session.flush()
     audit.record(
-        session, actor_id=viewer.user_id, action=f"review.{kind}", subject_kind="decision", subject_id=decision.id, now=now
+        session, actor_id=decision.actor_id, action=f"review.{decision.kind}", subject_kind="decision",
+        subject_id=decision.id, now=now,
     )  # fmt: skip
-    return DecisionResult(decision.id, says, decision.items)
+    return DecisionResult(decision.id, decision.says, decision.items)
 
 
 def _reevaluate(
@@ -242,7 +278,9 @@ def _sentence(kind: str, scope: str, value: str, items: int) -> str:
     }.get(kind, f"Decided {what}")
 
 
-def preview(session: Session, viewer: Viewer, ids: Sequence[int], *, address: str = "", domain: str = "") -> dict[str, int]:
+def preview(
+    session: Session, viewer: Viewer, ids: Sequence[int], *, address: str = "", domain: str = ""
+) -> dict[str, int]:
     """How many items an answer would reach: these, the address, the domain."""
     counts = {"these": len(ids)}
     for name, touched in (("address", Touched(addresses={address})), ("domain", Touched(domains={domain}))):
@@ -250,8 +288,8 @@ def preview(session: Session, viewer: Viewer, ids: Sequence[int], *, address: st
             continue
         found: set[int] = set()
         for condition in conditions(touched):
-            query = select(Participant.communication_id).where(condition).distinct()
-            found.update(session.scalars(query.join(Communication, Communication.id == Participant.communication_id).where(visible(viewer))))
+            query = select(Communication.id).join(Participant, Participant.communication_id == Communication.id)
+            found.update(session.scalars(query.where(condition, visible(viewer)).distinct()))
         counts[name] = len(found)
     return counts
 
@@ -267,12 +305,12 @@ def undo(session: Session, viewer: Viewer, decision_id: int, *, vault: Vault, no
         ELSEWHERE[decision.kind](session, decision_id, actor_id=viewer.user_id, now=now)
         return DecisionResult(decision_id, f"Taken back: {decision.says}", decision.items)
     journal = decision.inverse
-    restore(session, journal, viewer, vault, now)
+    restore(session, decision, actor_id=viewer.user_id, vault=vault, now=now)
     decision.undone_at, decision.undone_by = now, viewer.user_id
     session.flush()
     again = Journal(contacts_made=journal["contacts_made"], companies_made=journal["companies_made"])
     again.addresses_made = journal["addresses_made"]
-    items = [i for i in journal["items"] if session.get(Communication, i) is not None]
+    items = still_there(session, journal["items"])
     changed = _reevaluate(session, decision.scope, decision.subject, items, again, now)
     audit.record(
         session, actor_id=viewer.user_id, action="review.undo", subject_kind="decision", subject_id=decision_id, now=now

@@ -1,6 +1,6 @@
-"""What a decision changes, kept so that it can be taken back exactly: pins, tombstones, rulings, records and review states.
+"""What a decision changes, kept so that it can be taken back: pins, tombstones, rulings, records and review states.
 
-Writes rows; decides nothing. ``sync.decisions`` holds the verbs.
+Writes rows; decides nothing. ``sync.decisions`` holds the verbs, ``sync.restoring`` puts things back.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm import Session
 
-from crm import companies, contacts
 from crm.errors import Refused
-from crm.models import Link, ReviewState, Ruling
+from crm.models import Link, Ruling
 from crm.privacy import Viewer
-from crm.vault import Vault
 from sync.attach import chunks
 
 SCOPES = ("item", "address", "domain", "thread")
@@ -26,8 +24,9 @@ VERDICTS = {"ignore", "not_a_contact", "private", "never_log"}
 
 @dataclass(slots=True)
 class Journal:
-    """What a verb changed, so that undo can put it back."""
+    """What a verb changed, so that undo can put it back. ``decision_id`` marks the rows it writes as the decision's."""
 
+    decision_id: int | None = None
     links_before: list[dict[str, Any]] = field(default_factory=list)
     links_made: list[list[Any]] = field(default_factory=list)
     rulings_made: list[int] = field(default_factory=list)
@@ -40,7 +39,7 @@ class Journal:
 
     def as_json(self) -> dict[str, Any]:
         """For ``Decision.inverse``."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__slots__ if name != "decision_id"}
 
 
 def pin(
@@ -50,7 +49,8 @@ def pin(
     remember(session, ids, kind, target_id, journal)
     drop(session, ids, kind, target_id)
     says = [{"signal": "decided", "weight": 1.0, "says": f"you, {now:%-d %B}"}]
-    rows = [link_row(i, kind, target_id, says, now) | {"pinned": True} for i in ids]
+    made = {"pinned": True, "decision_id": journal.decision_id}
+    rows = [link_row(i, kind, target_id, says, now) | made for i in ids]
     session.execute(insert(Link), rows)
 
 
@@ -60,10 +60,13 @@ def tombstone(
     remember(session, ids, *target, journal)
     drop(session, ids, *target)
     says = [{"signal": "decided", "weight": 0.0, "says": f"taken off by a person, {now:%-d %B}"}]
-    session.execute(insert(Link), [link_row(i, *target, says, now) | {"tombstoned": True} for i in ids])
+    made = {"tombstoned": True, "decision_id": journal.decision_id}
+    session.execute(insert(Link), [link_row(i, *target, says, now) | made for i in ids])
 
 
-def link_row(communication_id: int, kind: str, target_id: int, says: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+def link_row(
+    communication_id: int, kind: str, target_id: int, says: list[dict[str, Any]], now: datetime
+) -> dict[str, Any]:
     return {
         "communication_id": communication_id, "target_kind": kind, "target_id": target_id, "method": "decided",
         "score": 1.0, "evidence": says, "pinned": False, "tombstoned": False, "created_at": now,
@@ -72,6 +75,7 @@ def link_row(communication_id: int, kind: str, target_id: int, says: list[dict[s
 
 _LINK = (
     "communication_id", "target_kind", "target_id", "method", "score", "evidence", "pinned", "tombstoned", "created_at",
+    "decision_id",
 )  # fmt: skip
 
 
@@ -99,48 +103,37 @@ def rule(
     session: Session, viewer: Viewer, scope: str, value: str, verdict: str, journal: Journal, now: datetime,
     target: tuple[str, int] | None = None,
 ) -> None:  # fmt: skip
-    """A standing ruling; one that said otherwise of the same thing ends."""
+    """A standing ruling; those of the viewer or of everybody that said otherwise of the same thing end."""
     if scope not in SCOPES or not value:
         raise Refused("Say what the answer is for: this address, this domain, or this thread.")
-    same = select(Ruling).where(Ruling.scope == scope, Ruling.value == value, Ruling.active.is_(True))
-    for old in session.scalars(same.where(Ruling.verdict != "sharing")):
-        if (old.verdict == verdict and old.target_kind == (target[0] if target else None)) or verdict in VERDICTS:
+    same = select(Ruling).where(
+        Ruling.scope == scope, Ruling.value == value, Ruling.active.is_(True),
+        or_(Ruling.user_id.is_(None), Ruling.user_id == viewer.user_id),
+    )  # fmt: skip
+    for old in session.scalars(same.order_by(Ruling.id)):
+        if _is_overruled(old, verdict, target):
             old.active = False
             journal.rulings_ended.append(old.id)
     rule = Ruling(
         scope=scope, value=value, verdict=verdict, target_kind=target[0] if target else None,
         target_id=target[1] if target else None, created_at=now, active=True, hits=0,
-        user_id=viewer.user_id if verdict in ("ignore", "private") else None,
+        user_id=viewer.user_id if verdict in ("ignore", "private") else None, decision_id=journal.decision_id,
     )  # fmt: skip
     session.add(rule)
     session.flush()
     journal.rulings_made.append(rule.id)
 
 
-def restore(session: Session, journal: dict[str, Any], viewer: Viewer, vault: Vault, now: datetime) -> None:
-    for communication_id, kind, target_id in journal["links_made"]:
-        drop(session, [communication_id], kind, target_id)
-    rows = [row | {"created_at": datetime.fromisoformat(row["created_at"])} for row in journal["links_before"]]
-    if rows:
-        session.execute(insert(Link), rows)
-    if journal["rulings_made"]:
-        session.execute(update(Ruling).where(Ruling.id.in_(journal["rulings_made"])).values(active=False))
-    if journal["rulings_ended"]:
-        session.execute(update(Ruling).where(Ruling.id.in_(journal["rulings_ended"])).values(active=True))
-    for contact_id, address in journal["addresses_made"]:
-        contacts.remove_address(session, contact_id, address, actor_id=viewer.user_id, now=now)
-    for contact_id in journal["contacts_made"]:
-        contacts.delete(session, contact_id, vault=vault, actor_id=viewer.user_id, now=now, recreate=True)
-    restore_companies(session, journal["companies_made"], viewer, now)
-    for state in journal["states_before"]:
-        until = datetime.fromisoformat(state["snoozed_until"]) if state["snoozed_until"] else None
-        session.execute(
-            update(ReviewState)
-            .where(ReviewState.group_key == state["group_key"], ReviewState.user_id == viewer.user_id)
-            .values(snoozed_until=until, assignee_id=state["assignee_id"])
-        )
-
-
-def restore_companies(session: Session, ids: Sequence[int], viewer: Viewer, now: datetime) -> None:
-    for company_id in ids:
-        companies.delete(session, company_id, actor_id=viewer.user_id, now=now)
+def _is_overruled(old: Ruling, verdict: str, target: tuple[str, int] | None) -> bool:
+    """Whether a new ruling on the same scope and value ends an old one. An answer that puts aside ends every other; one
+    that attaches ends what put aside, what attached to another record of the kind, and what took this record off; one
+    that takes a record off ends what attached to it."""
+    if old.verdict in ("sharing", "never_log") and verdict != old.verdict:
+        return False
+    if verdict in VERDICTS:
+        return True
+    if verdict == "detach":
+        return (old.target_kind, old.target_id) == target
+    if old.verdict == "detach":
+        return (old.target_kind, old.target_id) == target
+    return old.verdict in VERDICTS or old.target_kind == (target[0] if target else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,14 @@ from crm.vault import Vault
 def wall_clock() -> datetime:
     """The time now, aware, UTC. Only entry points call this; all else is given a ``now``."""
     return datetime.now(UTC)
+
+
+def bulk_memory() -> None:
+    """For processes that move mails in bulk: what is loaded by now is never looked at again by the collector, and it runs
+    less often. A batch makes thousands of values that live shortly; by default a tenth of the time goes there."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 @dataclass(slots=True)

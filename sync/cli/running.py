@@ -19,7 +19,7 @@ from sync.apply import Counts
 from sync.cli.root import FAILED, QUARANTINED, Day, command, service, show
 from sync.passes import AccountReport, Options
 from sync.pull import Progress as Pulling
-from sync.service import Service
+from sync.service import Service, bulk_memory
 
 
 @click.command()
@@ -45,6 +45,7 @@ def sync(account_id: int | None, drain: bool, only: str | None, as_json: bool) -
     crm = service()
     stop_on_signals(crm)
     _known_account(crm, account_id)
+    bulk_memory()
     outbox.drain(crm)
     with _Bars(as_json) as bars:
         chosen = [account_id] if account_id is not None else []

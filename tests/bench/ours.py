@@ -21,7 +21,7 @@ from crm.settings import load
 from sync import accounts, outbox, passes
 from sync.accounts import AccountSpec
 from sync.passes import Options
-from sync.service import Service
+from sync.service import Service, bulk_memory
 from tests.bench.mailbox import ADDRESS
 
 PEOPLE = 3000
@@ -45,6 +45,7 @@ def prepare(told: dict[str, Any]) -> int:
 def worker(account_id: int, out: SimpleQueue[dict[str, Any]]) -> None:
     """Drain the account; tell counts, memory and when the first fifty mails were committed."""
     service = Service.build(load())
+    bulk_memory()
     begun, first = time.monotonic(), 0.0
 
     def watch(_account: int, progress: Any) -> None:
