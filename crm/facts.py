@@ -5,7 +5,7 @@ adds no strength.
 Strength, documented: every linked item of the last 365 days counts its weight (meeting held 5, call 4, mail from them
 2, mail to them 1) halved every 60 days; score = 100 * (1 - e^(-sum / 12)). Levels: 1 from 5, 2 from 20, 3 from 40, 4
 from 60, 5 from 80. A one-way relation (nothing came from them, no meeting, no call) is level 1 at most. Items with
-more than 25 people of the other side don't count, nor do cancelled meetings.
+more than 25 people of the other side don't count; meetings count once they were held (``crm.held``).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from crm.held import held, planned
 from crm.models import Address, Communication, Link, Participant, Sighting, Task, User
 from crm.privacy import Viewer, visible
 from crm.timeline import LogFilter, conditions
@@ -101,7 +102,7 @@ def last_contacted(
         select(Link.target_id, func.max(Communication.occurred_at))
         .join(Communication, Communication.id == Link.communication_id)
         .where(Link.target_kind == "contact", Link.target_id.in_(wanted), Link.tombstoned.is_(False))
-        .where(visible(viewer), Communication.occurred_at <= now, _ours(), _no_crowd())
+        .where(visible(viewer), Communication.occurred_at <= now, _ours(now), _no_crowd())
         .group_by(Link.target_id)
     )
     return dict(session.execute(query).all())
@@ -118,16 +119,15 @@ def _facts(
     where = [*conditions(session, viewer, chosen), Communication.status == "linked", Communication.cancelled.is_(False)]
     mail = Communication.kind == "email"
     inbound = [mail, Communication.direction == "inbound", *([theirs] if theirs is not None else [])]
-    meeting, past = Communication.kind == "meeting", Communication.occurred_at <= now
+    past = Communication.occurred_at <= now
     rows = _rows(session, where, theirs, now)
-    ended = func.coalesce(Communication.ends_at, Communication.occurred_at)
     score, level, reasons = strength(rows, now)
     open_, title, due = _tasks(session, tasks)
     return Facts(
         last_inbound=_latest(session, [*where, past, *inbound]),
         last_outbound=_latest(session, [*where, past, mail, Communication.direction == "outbound"]),
-        last_meeting=_latest(session, [*where, meeting, ended <= now]),
-        next_meeting=_latest(session, [*where, meeting, Communication.occurred_at > now], nearest=True),
+        last_meeting=_latest(session, [*where, held(now)]),
+        next_meeting=_latest(session, [*where, planned(now)], nearest=True),
         open_tasks=open_, next_task=title, next_task_due=due, score=score, level=level, reasons=reasons,
         knows=_knows(session, viewer, rows, now), reply_hours=_reply_hours(rows),
     )  # fmt: skip
@@ -161,7 +161,8 @@ def _rows(
     came = Communication.direction == "inbound"
     inbound = came if theirs is None else and_(came, theirs)
     sort = case(
-        (Communication.kind.in_(("meeting", "call")), Communication.kind),
+        (held(now), "meeting"),
+        (Communication.kind == "call", "call"),
         (and_(Communication.kind == "email", inbound), "inbound"),
         (and_(Communication.kind == "email", Communication.direction == "outbound"), "outbound"),
         else_=None,
@@ -226,12 +227,12 @@ def _tasks(session: Session, condition: ColumnElement[bool]) -> tuple[int, str, 
     return total, row.title if row else "", row.due_at if row else None
 
 
-def _ours() -> ColumnElement[bool]:
+def _ours(now: datetime) -> ColumnElement[bool]:
     """Our side was in touch: a mail of ours, a call, a meeting that was held."""
     return or_(
         and_(Communication.kind == "email", Communication.direction == "outbound"),
         Communication.kind == "call",
-        and_(Communication.kind == "meeting", Communication.cancelled.is_(False)),
+        held(now),
     )
 
 
