@@ -41,11 +41,11 @@ def nothing_known(stream: str, remote_ids: Collection[str]) -> Collection[str]:
 class Context:
     """What a connector is given besides its configuration.
 
-    ``now`` is the only clock (UTC). ``sleep`` waits (seconds). ``save_secret`` stores a rotated secret before it is used, returning
-    False when another process was first (re-read ``secret`` then). ``acquire`` takes ``units`` from a shared token bucket named by key and waits if it must.
-    ``remember`` keeps small per-account facts (disabled extensions, tested tiers) between runs; ``memory`` holds them.
-    ``known(stream_id, remote_ids)`` answers which of the ids are stored already, so that a relisting pays for none twice.
-    """
+    ``now`` is the only clock (UTC). ``sleep`` waits (seconds). ``save_secret`` stores a rotated secret before it is
+    used, returning False when another process was first (re-read ``secret`` then). ``acquire`` takes ``units`` from a
+    shared token bucket named by key and waits if it must. ``remember`` keeps small per-account facts (disabled
+    extensions, tested tiers) between runs; ``memory`` holds them. ``known(stream_id, remote_ids)`` answers which of
+    the ids are stored already, so that a relisting pays for none twice."""
 
     now: Callable[[], datetime]
     sleep: Callable[[float], None]

@@ -100,8 +100,8 @@ class Busy(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Attendee:
     """``address`` may be empty (a guest known by name only). ``response`` is accepted, declined, tentative,
-    needs-action or delegated (RFC 5545 PARTSTAT, lower case). ``kind`` is individual, group, resource, room
-    or unknown (CUTYPE); resources and rooms are not people. ``sent_by`` is the address acting for this one (SENT-BY)."""
+    needs-action or delegated (RFC 5545 PARTSTAT, lower case). ``kind`` is individual, group, resource, room or
+    unknown (CUTYPE); resources and rooms are not people. ``sent_by`` is the address acting for this one (SENT-BY)."""
 
     address: str
     name: str = ""
@@ -165,11 +165,11 @@ class Upsert:
     """An item is at the source, new or changed.
 
     ``raw`` is None when only its membership or flags changed (``flags`` then holds the new ones) or when the
-    connector was told not to fetch content. ``remote_id`` ends with the provider's id (IMAP:
-    ``uidvalidity:uid``). ``content_id`` is a provider identity that survives moves (EMAILID, X-GM-MSGID, immutable id), else "".
-    ``thread_id`` is the provider's thread, a hint. ``received_at`` is INTERNALDATE or its equal. ``size`` is RFC822.SIZE in bytes. ``skip``
-    is a reason known from the listing alone ("draft", "spam", "trash"); such an item carries no ``raw``.
-    """
+    connector was told not to fetch content. ``remote_id`` ends with the provider's id (IMAP: ``uidvalidity:uid``).
+    ``content_id`` is a provider identity that survives moves (EMAILID, X-GM-MSGID, immutable id), else "".
+    ``thread_id`` is the provider's thread, a hint. ``received_at`` is INTERNALDATE or its equal. ``size`` is
+    RFC822.SIZE in bytes. ``skip`` is a reason known from the listing alone ("draft", "spam", "trash"); such an item
+    carries no ``raw``."""
 
     remote_id: str
     raw: RawMessage | RawCalendar | RemoteEvents | None = None
@@ -230,14 +230,13 @@ class Mailbox:
 class Envelope:
     """A parsed mail. Lists keep the header's order; ids are normalised to ``<left@right>``.
 
-    ``text`` is the new part only; ``quoted`` and ``signature`` are what was cut from it, so that
-    text + signature + quoted loses nothing a reader needs. ``html`` is the raw, unsanitised HTML part, if any.
-    ``date`` is UTC and None when the header is missing or nonsense; ``offset`` the sender's, in minutes.
-    ``headers`` holds the lower-cased classifying headers (see ``connectors.mime.CLASSIFYING``), first value each.
-    ``forwarded`` are the senders of forwarded originals found inside (inline or message/rfc822), outermost first.
-    ``calendars`` are text/calendar parts and .ics attachments that were fetched. ``fingerprint`` identifies the content where Message-ID does
-    not (sha256 of from, to and cc, date to the second, subject, first 1 KB of text).
-    """
+    ``text`` is the new part only; ``quoted`` and ``signature`` are what was cut from it, so that text + signature +
+    quoted loses nothing a reader needs. ``html`` is the raw, unsanitised HTML part, if any. ``date`` is UTC and None
+    when the header is missing or nonsense; ``offset`` the sender's, in minutes. ``headers`` holds the lower-cased
+    classifying headers (see ``connectors.mime.CLASSIFYING``), first value each. ``forwarded`` are the senders of
+    forwarded originals found inside (inline or message/rfc822), outermost first. ``calendars`` are text/calendar
+    parts and .ics attachments that were fetched. ``fingerprint`` identifies the content where Message-ID does not
+    (sha256 of from, to and cc, date to the second, subject, first 1 KB of text)."""
 
     message_id: str
     in_reply_to: tuple[str, ...]

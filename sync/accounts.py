@@ -1,4 +1,5 @@
-"""Connecting, pausing, removing accounts. Tests a connection before anything is stored; tells what is wrong in one sentence with the mend."""
+"""Connecting, pausing, removing accounts. Tests a connection before anything is stored; tells what is wrong in one
+sentence with the mend."""
 
 from __future__ import annotations
 
@@ -51,8 +52,8 @@ class AccountSpec:
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """What the connection test saw. ``secret`` is the one to keep: providers may rotate it while it is tried. ``aliases`` are
-    further addresses that the provider knows of the mailbox."""
+    """What the connection test saw. ``secret`` is the one to keep: providers may rotate it while it is tried.
+    ``aliases`` are further addresses that the provider knows of the mailbox."""
 
     streams: tuple[RemoteStream, ...]
     requests: int
@@ -82,9 +83,15 @@ def _unsaved(spec: AccountSpec) -> Account:
     if "@" not in canonical(spec.address):
         raise Refused(f"{spec.address!r} is not an email address.", "address")
     return Account(
-        id=0, provider=spec.provider, address=spec.address.strip(), config=dict(spec.config), memory={}, secret=None,
-        secret_version=0, owner_id=0,
-    )  # fmt: skip
+        id=0,
+        provider=spec.provider,
+        address=spec.address.strip(),
+        config=dict(spec.config),
+        memory={},
+        secret=None,
+        secret_version=0,
+        owner_id=0,
+    )
 
 
 def add(service: Service, spec: AccountSpec, *, actor_id: int | None, tested: TestResult | None = None) -> int:
@@ -113,15 +120,22 @@ def add(service: Service, spec: AccountSpec, *, actor_id: int | None, tested: Te
                 own = [s for s in own if str(s.kind) == "mail"]
             streams.keep(session, account.id, part.name, own, now)
         audit.record(
-            session, actor_id=actor_id, action="account.add", subject_kind="account", subject_id=account.id,
-            detail={"provider": spec.provider}, now=now,
-        )  # fmt: skip
+            session,
+            actor_id=actor_id,
+            action="account.add",
+            subject_kind="account",
+            subject_id=account.id,
+            detail={"provider": spec.provider},
+            now=now,
+        )
         _own_side_changed(session, account, now)
         return account.id
 
 
 def _owner(session: Session, email: str) -> int:
-    found = session.scalar(select(User.id).where(func.lower(User.email) == email.strip().lower(), User.active.is_(True)))
+    found = session.scalar(
+        select(User.id).where(func.lower(User.email) == email.strip().lower(), User.active.is_(True))
+    )
     if found is None:
         raise Refused(f"There is no user {email}; add one with `crm-sync user add {email}`.", "owner")
     return found
@@ -129,9 +143,10 @@ def _owner(session: Session, email: str) -> int:
 
 def _refuse_twice(session: Session, spec: AccountSpec) -> None:
     same = select(Account.id).where(
-        func.lower(Account.address) == spec.address.strip().lower(), Account.provider == spec.provider,
+        func.lower(Account.address) == spec.address.strip().lower(),
+        Account.provider == spec.provider,
         Account.removed_at.is_(None),
-    )  # fmt: skip
+    )
     if spec.provider in ("archive", "memory"):
         return
     if (known := session.scalar(same)) is not None:
@@ -152,8 +167,8 @@ def _aliases(session: Session, account: Account, aliases: Sequence[str]) -> None
 
 
 def own_addresses(connector: Connector) -> tuple[str, ...]:
-    """What the provider tells of further addresses; nothing where it does not, or not just now (they are asked for again with the daily
-    audit)."""
+    """What the provider tells of further addresses; nothing where it does not, or not just now (they are asked for
+    again with the daily audit)."""
     if not isinstance(connector, OwnAddresses):
         return ()
     try:
@@ -197,7 +212,9 @@ def pause(session: Session, account_id: int, *, actor_id: int | None, now: datet
     """Stop syncing; keep everything. Cursors stay."""
     account = live(session, account_id)
     account.stage = "paused"
-    audit.record(session, actor_id=actor_id, action="account.pause", subject_kind="account", subject_id=account_id, now=now)
+    audit.record(
+        session, actor_id=actor_id, action="account.pause", subject_kind="account", subject_id=account_id, now=now
+    )
 
 
 def resume(session: Session, account_id: int, *, actor_id: int | None, now: datetime) -> None:
@@ -206,12 +223,14 @@ def resume(session: Session, account_id: int, *, actor_id: int | None, now: date
     account.stage = "level" if account.last_success_at else "new"
     account.health, account.not_before, account.failures = "ok", None, 0
     account.error = account.error_code = account.error_at = None
-    audit.record(session, actor_id=actor_id, action="account.resume", subject_kind="account", subject_id=account_id, now=now)
+    audit.record(
+        session, actor_id=actor_id, action="account.resume", subject_kind="account", subject_id=account_id, now=now
+    )
 
 
 def reconnect(service: Service, account_id: int, secret: str, *, actor_id: int | None) -> None:
-    """Test a new password or token, then keep it. Cursors stay, so the hole is filled. Raises ConnectorError, and Refused
-    for somebody else's token."""
+    """Test a new password or token, then keep it. Cursors stay, so the hole is filled. Raises ConnectorError, and
+    Refused for somebody else's token."""
     with service.db.reading() as session:
         account = live(session, account_id)
         owner = session.get_one(User, account.owner_id)
@@ -235,9 +254,14 @@ def remove(session: Session, account_id: int, *, purge: bool, actor_id: int | No
     counts = removal_counts(session, account_id)
     account.secret, account.stage, account.removed_at, account.health = None, "removed", now, "removed"
     audit.record(
-        session, actor_id=actor_id, action="account.purge" if purge else "account.remove", subject_kind="account",
-        subject_id=account_id, detail=dict(counts.items()), now=now,
-    )  # fmt: skip
+        session,
+        actor_id=actor_id,
+        action="account.purge" if purge else "account.remove",
+        subject_kind="account",
+        subject_id=account_id,
+        detail=dict(counts.items()),
+        now=now,
+    )
     if purge:
         _purge(session, account_id)
     return counts
@@ -292,6 +316,11 @@ def choose_folders(
             if row.selected:
                 streams.restart_row(row)
     audit.record(
-        session, actor_id=actor_id, action="account.folders", subject_kind="account", subject_id=account_id,
-        detail={str(k): v for k, v in selected.items()}, now=now,
-    )  # fmt: skip
+        session,
+        actor_id=actor_id,
+        action="account.folders",
+        subject_kind="account",
+        subject_id=account_id,
+        detail={str(k): v for k, v in selected.items()},
+        now=now,
+    )

@@ -1,6 +1,5 @@
-"""apply: intents become rows, links, ledger and cursor in the caller's one transaction. Set-based: a batch costs a fixed
-number of statements however many mails it holds. Makes no network call and reads no clock.
-"""
+"""apply: intents become rows, links, ledger and cursor in the caller's one transaction. Set-based: a batch costs a
+fixed number of statements however many mails it holds. Makes no network call and reads no clock."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from connectors.types import Upsert
 from crm import outbox, sharing
-from crm.models import Account, Ledger, Sighting, Stream
+from crm.models import Account, Communication, Ledger, Sighting, Stream
 from sync import labels, meetings
 from sync.attach import attach_threads, groups_of
 from sync.intents import Insert, Intent, Invite, Meeting, Pend, Quarantine, Skip, Tombstone, Update
@@ -146,6 +145,7 @@ def _stored_rows(
 ) -> list[int]:
     """Ledger rows and sightings of mails that are in the log now. Returns known mails that are new to this account."""
     sighted: dict[int, Upsert] = {}
+    aside = _aside(session, [i.communication_id for i in intents if isinstance(i, Update) and i.communication_id])
     for intent in intents:
         if isinstance(intent, Insert):
             upsert, communication_id = intent.arrival.upsert, stored.ids[intent.key]
@@ -155,9 +155,21 @@ def _stored_rows(
             continue
         envelope = intent.arrival.envelope if intent.arrival else None
         more = {"message_id": envelope.message_id or None} if envelope else {}
-        rows[upsert.remote_id] = _row(place, upsert, "stored", None, communication_id=communication_id, **more)
+        because = aside.get(communication_id)
+        rows[upsert.remote_id] = _row(place, upsert, "stored", because, communication_id=communication_id, **more)
         sighted[communication_id] = upsert
     return sorted(set(sight(session, place, sighted)) - set(stored.ids.values()))
+
+
+def _aside(session: Session, known: Sequence[int]) -> dict[int, str | None]:
+    """Why items that the log holds already are nobody's question, of those that are: their further rows say so too."""
+    found: dict[int, str | None] = {}
+    for start in range(0, len(known), 500):
+        query = select(Communication.id, Communication.kind, Communication.reason).where(
+            Communication.id.in_(known[start : start + 500]), Communication.status == "ignored"
+        )
+        found.update({i: "invitation" if kind == "meeting" else reason for i, kind, reason in session.execute(query)})
+    return found
 
 
 def sight(session: Session, place: Place, sighted: Mapping[int, Upsert | None]) -> list[int]:

@@ -41,8 +41,8 @@ BODY_LIMIT = 20_000
 
 @dataclass(slots=True)
 class Change:
-    """What a reconciliation did: counts for "attaches 37, moves 2, detaches 0", each item's ignored reason, and the groups
-    that each unknown address was seen in."""
+    """What a reconciliation did: counts for "attaches 37, moves 2, detaches 0", each item's ignored reason, and the
+    groups that each unknown address was seen in."""
 
     reasons: dict[int, str | None] = field(default_factory=dict)
     attached: int = 0
@@ -123,11 +123,22 @@ def _waiting(session: Session, strangers: Mapping[str, set[str]]) -> tuple[set[i
 
 
 _COLUMNS = (
-    Communication.id, Communication.kind, Communication.occurred_at, Communication.subject, Communication.thread_id,
-    Communication.message_id, Communication.ical_uid, Communication.marks, Communication.cancelled,
-    Communication.status, Communication.reason, Communication.direction, CommunicationBody.text,
-    CommunicationBody.signature, CommunicationBody.headers,
-)  # fmt: skip
+    Communication.id,
+    Communication.kind,
+    Communication.occurred_at,
+    Communication.subject,
+    Communication.thread_id,
+    Communication.message_id,
+    Communication.ical_uid,
+    Communication.marks,
+    Communication.cancelled,
+    Communication.status,
+    Communication.reason,
+    Communication.direction,
+    CommunicationBody.text,
+    CommunicationBody.signature,
+    CommunicationBody.headers,
+)
 
 
 @dataclass(slots=True)
@@ -194,12 +205,17 @@ def _parties(session: Session, ids: Sequence[int], loaded: Loaded) -> dict[int, 
     for chunk in chunks(ids):
         query = (
             select(
-                Participant.id, Participant.communication_id, Participant.role, Participant.canonical, Participant.name,
-                Participant.is_person, Participant.own,
+                Participant.id,
+                Participant.communication_id,
+                Participant.role,
+                Participant.canonical,
+                Participant.name,
+                Participant.is_person,
+                Participant.own,
             )
             .where(Participant.communication_id.in_(chunk))
             .order_by(Participant.communication_id, Participant.position)
-        )  # fmt: skip
+        )
         for row in session.execute(query):
             found[row.communication_id].append(Party(row.role, row.canonical, row.name, row.is_person))
             loaded.own[row.id] = row.own

@@ -1,6 +1,5 @@
-"""Backup and restore of the whole state: database and keys in one zip. SQLite by its online backup; PostgreSQL by its own
-pg_dump and pg_restore. Never writes a file that is half done: it is renamed into place at the end.
-"""
+"""Backup and restore of the whole state: database and keys in one zip. SQLite by its online backup; PostgreSQL by its
+own pg_dump and pg_restore. Never writes a file that is half done: it is renamed into place at the end."""
 
 from __future__ import annotations
 
@@ -105,7 +104,11 @@ def _dump_postgres(service: Service, dump: Path) -> None:
 
 def _load_postgres(service: Service, dump: Path) -> None:
     service.db.dispose()
-    _run(service, ["pg_restore", "--clean", "--if-exists", "--no-owner", "--dbname", _plain_url(service), str(dump)], url=False)
+    _run(
+        service,
+        ["pg_restore", "--clean", "--if-exists", "--no-owner", "--dbname", _plain_url(service), str(dump)],
+        url=False,
+    )
 
 
 def _plain_url(service: Service) -> str:
@@ -119,9 +122,13 @@ def _run(service: Service, command: list[str], *, url: bool = True) -> None:
     environment = dict(os.environ) | ({"PGPASSWORD": str(password)} if password else {})
     try:
         done = subprocess.run(
-            [*command, _plain_url(service)] if url else command, env=environment, capture_output=True, text=True,
-            timeout=TIMEOUT, check=False,
-        )  # fmt: skip
+            [*command, _plain_url(service)] if url else command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
     except FileNotFoundError:
         raise Refused(f"{command[0]} is not installed here; it comes with PostgreSQL's client programs.") from None
     if done.returncode:

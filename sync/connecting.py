@@ -156,7 +156,8 @@ class Sample:
 
 
 def preview(service: Service, spec: AccountSpec, tested: TestResult, *, limit: int = 20) -> list[Sample]:
-    """The newest mails of the inbox (of the one stream Gmail has); empty where the server gives none just now. Stores nothing."""
+    """The newest mails of the inbox (of the one stream Gmail has); empty where the server gives none just now. Stores
+    nothing."""
     stream = next((s for s in tested.streams if str(s.role) in ("inbox", "all")), None)
     if stream is None:
         return []

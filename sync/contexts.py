@@ -1,6 +1,5 @@
-"""Opens connectors: builds the Context a provider is given for one account. The only place where a sealed secret is opened;
-holds no session while the provider talks.
-"""
+"""Opens connectors: builds the Context a provider is given for one account. The only place where a sealed secret is
+opened; holds no session while the provider talks."""
 
 from __future__ import annotations
 

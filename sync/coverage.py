@@ -1,6 +1,5 @@
-"""The coverage audit: compares what the source holds, by id, with the ledger. Names what is missing and requeues it; never guesses and
-never trusts a cursor.
-"""
+"""The coverage audit: compares what the source holds, by id, with the ledger. Names what is missing and requeues it;
+never guesses and never trusts a cursor."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Creates contacts by the workspace's or account's policy from what was stored. The policy and its vetoes are ``matching.creation``; this asks it
-and writes what it proposes, once. With the default policy, suggest, nothing is created: people answer in review.
-"""
+"""Creates contacts by the workspace's or account's policy from what was stored. The policy and its vetoes are
+``matching.creation``; this asks it and writes what it proposes, once. With the default policy, suggest, nothing is
+created: people answer in review."""
 
 from __future__ import annotations
 
@@ -54,9 +54,14 @@ def _proposals(session: Session, service: Service, ids: Sequence[int], policy: s
     found = []
     for address in addresses:
         proposal = propose(
-            address, [i for i in items if any(p.address == address for p in i.parties)], facts.total.get(address, NOTHING),
-            Policy(policy), directory, rules, do_not_recreate=service.vault.keyed_hash(address) in markers,
-        )  # fmt: skip
+            address,
+            [i for i in items if any(p.address == address for p in i.parties)],
+            facts.total.get(address, NOTHING),
+            Policy(policy),
+            directory,
+            rules,
+            do_not_recreate=service.vault.keyed_hash(address) in markers,
+        )
         if proposal.action is Action.CREATE:
             found.append(proposal)
     return found
@@ -71,7 +76,12 @@ def _create(session: Session, service: Service, proposal: Proposal) -> bool:
         ).id
     name = proposal.name.value if proposal.name else proposal.address.partition("@")[0]
     contacts.create(
-        session, name=name, emails=[proposal.address], company_id=company_id, source="policy", actor_id=None,
+        session,
+        name=name,
+        emails=[proposal.address],
+        company_id=company_id,
+        source="policy",
+        actor_id=None,
         now=service.now(),
-    )  # fmt: skip
+    )
     return True

@@ -1,4 +1,5 @@
-"""Checks the set-up, one line each with the mend: settings, database, keys, queue, clocks, disk, providers. Changes nothing."""
+"""Checks the set-up, one line each with the mend: settings, database, keys, queue, clocks, disk, providers. Changes
+nothing."""
 
 from __future__ import annotations
 
@@ -60,7 +61,12 @@ def _database(service: Service) -> Iterator[Check]:
         yield Check("database", False, f"cannot connect ({type(error).__name__})", "check CRM_SYNC_DATABASE_URL")
         return
     name = service.db.engine.dialect.name
-    yield Check("database", current, f"{name}, {'current' if current else 'not migrated'}", "" if current else "run `crm-sync init`")
+    yield Check(
+        "database",
+        current,
+        f"{name}, {'current' if current else 'not migrated'}",
+        "" if current else "run `crm-sync init`",
+    )
 
 
 def _keys(service: Service) -> Iterator[Check]:
@@ -97,12 +103,16 @@ def _clock(service: Service) -> Iterator[Check]:
     here = service.now()
     drift = abs((there.astimezone(here.tzinfo) if there.tzinfo else there.replace(tzinfo=here.tzinfo)) - here)
     ok = drift < timedelta(seconds=30)
-    yield Check("clock", ok, f"{drift.total_seconds():.0f} s from the database's", "" if ok else "synchronise the clocks")
+    yield Check(
+        "clock", ok, f"{drift.total_seconds():.0f} s from the database's", "" if ok else "synchronise the clocks"
+    )
 
 
 def _disk(service: Service) -> Iterator[Check]:
     free = shutil.disk_usage(service.settings.data_dir).free
-    yield Check("disk", free > LOW_DISK, f"{free / 1e9:.1f} GB free", "" if free > LOW_DISK else "make room in the data folder")
+    yield Check(
+        "disk", free > LOW_DISK, f"{free / 1e9:.1f} GB free", "" if free > LOW_DISK else "make room in the data folder"
+    )
 
 
 def _accounts(service: Service) -> Iterator[Check]:
@@ -118,7 +128,12 @@ def _outbox(service: Service) -> Iterator[Check]:
     with service.db.reading() as session:
         stuck = session.scalar(select(func.count()).where(Outbox.handled_at.is_(None), Outbox.attempts >= 5)) or 0
         waiting = session.scalar(select(func.count()).where(Outbox.handled_at.is_(None))) or 0
-    yield Check("outbox", not stuck, f"{waiting} waiting, {stuck} given up", "look into the log, then `crm-sync rematch`" if stuck else "")
+    yield Check(
+        "outbox",
+        not stuck,
+        f"{waiting} waiting, {stuck} given up",
+        "look into the log, then `crm-sync rematch`" if stuck else "",
+    )
 
 
 def _endpoints(service: Service) -> Iterator[Check]:

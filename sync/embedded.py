@@ -1,6 +1,6 @@
-"""An embedded Redis for one machine: a child process on a unix socket that dies with its parent. It holds nothing that the
-database does not know, so killing it loses no work. A ``redis-server`` on PATH is preferred over the wheel's.
-"""
+"""An embedded Redis for one machine: a child process on a unix socket that dies with its parent. It holds nothing
+that the database does not know, so killing it loses no work. A ``redis-server`` on PATH is preferred over the
+wheel's."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class EmbeddedRedis:
             "--appendonly", "no", "--dir", self._folder, "--daemonize", "no", "--loglevel", "warning",
             "--maxmemory", "256mb", "--maxmemory-policy", "noeviction",
         ]  # fmt: skip
-        self.process = subprocess.Popen(  # noqa: PLW1509 - the child only asks to die with us
+        self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_die_with_parent
         )
         self._wait()

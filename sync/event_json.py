@@ -1,4 +1,5 @@
-"""Calendar components as JSON and back, for the rows that keep every version. Loses nothing that ``CalendarEvent`` holds; reads only what it wrote."""
+"""Calendar components as JSON and back, for the rows that keep every version. Loses nothing that ``CalendarEvent``
+holds; reads only what it wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Answers "why is it here?" and "why is it not here?" for a Message-ID or an iCalendar UID, within what the viewer may see."""
+"""Answers "why is it here?" and "why is it not here?" for a Message-ID or an iCalendar UID, within what the viewer
+may see."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ STAGES = {"stored": "apply", "skipped": "screen", "quarantined": "parse", "pendi
 
 
 def explain(session: Session, viewer: Viewer, vault: Vault, query: str) -> dict[str, Any]:
-    """Everything known of one id. ``where`` is log, ledger or nowhere; ``says`` one sentence. Items the viewer may not see are as if unknown."""
+    """Everything known of one id. ``where`` is log, ledger or nowhere; ``says`` one sentence. Items the viewer may
+    not see are as if unknown."""
     wanted = _ids(query)
     items = _items(session, viewer, wanted)
     rows = _ledger(session, viewer, wanted, vault)
@@ -45,7 +47,10 @@ def explain(session: Session, viewer: Viewer, vault: Vault, query: str) -> dict[
         says = rows[0]["says"]
         where = "ledger"
     else:
-        says = "No connected account has shown an item with this id. If it should be there, `crm-sync audit` compares the source with the ledger."
+        says = (
+            "No connected account has shown an item with this id. If it should be there, `crm-sync audit` compares the "
+            "source with the ledger."
+        )
         where = "nowhere"
     return {"query": query, "where": where, "says": says, "items": items, "ledger": rows}
 
@@ -70,8 +75,12 @@ def _items(session: Session, viewer: Viewer, wanted: list[str]) -> list[dict[str
 
 
 def _item(session: Session, c: Communication, tier: Tier) -> dict[str, Any]:
-    links = list(session.scalars(select(Link).where(Link.communication_id == c.id).order_by(Link.score.desc(), Link.id)))
-    offers = list(session.scalars(select(Suggestion).where(Suggestion.communication_id == c.id).order_by(Suggestion.id)))
+    links = list(
+        session.scalars(select(Link).where(Link.communication_id == c.id).order_by(Link.score.desc(), Link.id))
+    )
+    offers = list(
+        session.scalars(select(Suggestion).where(Suggestion.communication_id == c.id).order_by(Suggestion.id))
+    )
     questions = session.execute(
         select(Question.kind, Question.group_key, Question.reason).where(Question.communication_id == c.id)
     ).all()

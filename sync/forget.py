@@ -1,6 +1,5 @@
-"""Applies never-log to the past: content is erased, the ledger keeps the remote id, the reason and a keyed hash. Taking an
-entry off the list makes the items pending again, so that the next pass fetches them.
-"""
+"""Applies never-log to the past: content is erased, the ledger keeps the remote id, the reason and a keyed hash.
+Taking an entry off the list makes the items pending again, so that the next pass fetches them."""
 
 from __future__ import annotations
 
@@ -70,7 +69,8 @@ def _erase(session: Session, service: Service, ids: Sequence[int]) -> None:
 
 
 def _fetch_again(session: Session) -> int:
-    """Rows skipped as never-log are looked at again at the next pass: the list decides anew, with the content at hand."""
+    """Rows skipped as never-log are looked at again at the next pass: the list decides anew, with the content at
+    hand."""
     waiting = (Ledger.state == "skipped", Ledger.reason == "never_log")
     total = session.scalar(select(func.count()).where(*waiting)) or 0
     session.execute(update(Ledger).where(*waiting).values(state="pending", reason="never_log_changed"))

@@ -1,4 +1,5 @@
-"""Connecting Google: whose mailbox a token file or a consent in the browser opens, and what of it is kept. Stores nothing."""
+"""Connecting Google: whose mailbox a token file or a consent in the browser opens, and what of it is kept. Stores
+nothing."""
 
 from __future__ import annotations
 

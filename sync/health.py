@@ -1,6 +1,5 @@
-"""Health for people: per account and stream, how far behind, what was counted, what went wrong and the mend. A silent stop is
-impossible because lag is computed from the last success, not from errors. Reads only.
-"""
+"""Health for people: per account and stream, how far behind, what was counted, what went wrong and the mend. A silent
+stop is impossible because lag is computed from the last success, not from errors. Reads only."""
 
 from __future__ import annotations
 
@@ -39,9 +38,9 @@ class StreamHealth:
 
 @dataclass(slots=True)
 class AccountHealth:
-    """One account as its health page shows it. ``word`` is ok, working, late, behind, waiting, needs you, failed, paused; ``colour``
-    good, warn, bad or none. ``counts`` by ledger state, ``reasons`` by ledger reason. ``done``/``total`` of a first sync; ``rate``
-    items a minute over the last ten minutes; ``eta`` time left."""
+    """One account as its health page shows it. ``word`` is ok, working, late, behind, waiting, needs you, failed,
+    paused; ``colour`` good, warn, bad or none. ``counts`` by ledger state, ``reasons`` by ledger reason.
+    ``done``/``total`` of a first sync; ``rate`` items a minute over the last ten minutes; ``eta`` time left."""
 
     id: int
     address: str
@@ -91,9 +90,7 @@ def accounts(session: Session, viewer: Viewer, now: datetime, *, streams: bool =
     for row in session.scalars(select(Stream).where(Stream.account_id.in_(ids)).order_by(Stream.id)):
         by_account[row.account_id].append(row)
     return [
-        _account(
-            a, owner, by_account[a.id], counts[a.id], reasons[a.id], per_stream, recent.get(a.id, 0), now, streams
-        )
+        _account(a, owner, by_account[a.id], counts[a.id], reasons[a.id], per_stream, recent.get(a.id, 0), now, streams)
         for a, owner in rows
     ]
 
@@ -127,9 +124,16 @@ def _recent(session: Session, ids: list[int], now: datetime) -> dict[int, int]:
 
 
 def _account(
-    account: Account, owner: str, rows: list[Stream], counts: dict[str, int], reasons: dict[str, int],
-    per_stream: dict[int, dict[str, int]], recent: int, now: datetime, with_streams: bool,
-) -> AccountHealth:  # fmt: skip
+    account: Account,
+    owner: str,
+    rows: list[Stream],
+    counts: dict[str, int],
+    reasons: dict[str, int],
+    per_stream: dict[int, dict[str, int]],
+    recent: int,
+    now: datetime,
+    with_streams: bool,
+) -> AccountHealth:
     on = [row for row in rows if is_on(account, row) and row.missing_since is None]
     total = sum(row.remote_count or 0 for row in on)
     done = sum(sum(n for state, n in per_stream[row.id].items() if state != "removed") for row in on)
@@ -140,20 +144,46 @@ def _account(
     covered = [(row.coverage, row.remote_count or 0) for row in rows if row.coverage is not None]
     weight = sum(n for _, n in covered)
     return AccountHealth(
-        account.id, account.address, account.provider, account.owner_id, owner, account.stage, word, colour, account.error,
-        account.error_code, account.last_success_at, account.not_before,
-        now - account.last_success_at if account.last_success_at else None, dict(counts), dict(reasons), done,
-        max(total, done), rate, timedelta(seconds=left / rate * 60) if rate and left else None,
+        account.id,
+        account.address,
+        account.provider,
+        account.owner_id,
+        owner,
+        account.stage,
+        word,
+        colour,
+        account.error,
+        account.error_code,
+        account.last_success_at,
+        account.not_before,
+        now - account.last_success_at if account.last_success_at else None,
+        dict(counts),
+        dict(reasons),
+        done,
+        max(total, done),
+        rate,
+        timedelta(seconds=left / rate * 60) if rate and left else None,
         (sum((c or 0) * n for c, n in covered) / weight if weight else 1.0) if covered else None,
-        [_stream(account, row, per_stream[row.id]) for row in rows if row.missing_since is None] if with_streams else [],
-    )  # fmt: skip
+        [_stream(account, row, per_stream[row.id]) for row in rows if row.missing_since is None]
+        if with_streams
+        else [],
+    )
 
 
 def _stream(account: Account, row: Stream, counts: dict[str, int]) -> StreamHealth:
     return StreamHealth(
-        row.id, row.name, row.kind, row.role, is_on(account, row), row.remote_count, dict(counts), row.error,
-        row.last_success_at, row.coverage, row.listing,
-    )  # fmt: skip
+        row.id,
+        row.name,
+        row.kind,
+        row.role,
+        is_on(account, row),
+        row.remote_count,
+        dict(counts),
+        row.error,
+        row.last_success_at,
+        row.coverage,
+        row.listing,
+    )
 
 
 def _word(account: Account, now: datetime) -> tuple[str, str]:
@@ -176,8 +206,8 @@ def _word(account: Account, now: datetime) -> tuple[str, str]:
 
 
 def operator_faults(session: Session, viewer: Viewer, now: datetime) -> list[str]:
-    """For admins: what is wrong with the service's own set-up at a provider, while accounts wait for it. They are held back
-    without an error of their own; nobody else is told."""
+    """For admins: what is wrong with the service's own set-up at a provider, while accounts wait for it. They are
+    held back without an error of their own; nobody else is told."""
     if viewer.role != "admin":
         return []
     waiting = select(Account.id).where(
@@ -186,9 +216,10 @@ def operator_faults(session: Session, viewer: Viewer, now: datetime) -> list[str
     if session.scalar(waiting.limit(1)) is None:
         return []
     query = select(Notification.text).where(
-        Notification.user_id == viewer.user_id, Notification.key.like("operator:%"),
+        Notification.user_id == viewer.user_id,
+        Notification.key.like("operator:%"),
         Notification.created_at >= now - timedelta(days=1, hours=1),
-    )  # fmt: skip
+    )
     return sorted(set(session.scalars(query)))
 
 
@@ -205,5 +236,7 @@ def corner(session: Session, viewer: Viewer, now: datetime) -> Corner:
         return Corner(0, 0, 0, None, "none", "no account connected")
     colour = "bad" if bad else "good" if good == len(words) else "warn"
     trouble = len(words) - good
-    says = f"{good} account{'s' if good != 1 else ''} level" if not trouble else f"{trouble} of {len(words)} need a look"
+    says = (
+        f"{good} account{'s' if good != 1 else ''} level" if not trouble else f"{trouble} of {len(words)} need a look"
+    )
     return Corner(len(words), good, trouble, newest, colour, says)

@@ -1,6 +1,5 @@
-"""Hosts that people type are checked before we connect: private, loopback and link-local addresses are refused unless the
-setting allows them, so that a connect form cannot be used to probe the inside of a network (SSRF).
-"""
+"""Hosts that people type are checked before we connect: private, loopback and link-local addresses are refused unless
+the setting allows them, so that a connect form cannot be used to probe the inside of a network (SSRF)."""
 
 from __future__ import annotations
 

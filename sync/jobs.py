@@ -1,5 +1,6 @@
-"""Jobs on RQ: ids only, idempotent, bounded. The rows are the truth: a job that is lost, doubled or late changes only when work
-happens, never whether. RQ's unique jobs keep one job an account in the queue; leases keep two from the same stream.
+"""Jobs on RQ: ids only, idempotent, bounded. The rows are the truth: a job that is lost, doubled or late changes only
+when work happens, never whether. RQ's unique jobs keep one job an account in the queue; leases keep two from the same
+stream.
 
 Functions here run in worker processes; each builds its own service, because a forked job must not share connections.
 """
@@ -19,7 +20,7 @@ from sqlalchemy import func, or_, select
 
 from crm.models import Account, Outbox, Stream
 from crm.settings import load
-from sync import coverage, meetings, outbox, passes, push, push_state
+from sync import coverage, outbox, passes, push, push_state, series
 from sync.limits import Limits
 from sync.passes import SLICE, Options
 from sync.service import Service, bulk_memory, wall_clock
@@ -158,7 +159,6 @@ def audit_account(account_id: int) -> float:
     """The daily coverage audit; gaps are requeued as pending rows. Also rolls the window of endless series on."""
     service = Service.build(load())
     found = coverage.audit(service, [account_id])
-    with service.db.transaction() as session:
-        meetings.roll(session, service.now())
+    series.roll(service, account_id, service.deadline(SLICE))
     service.db.dispose()
     return float(found["coverage"])

@@ -1,4 +1,5 @@
-"""What the database knows of the items of a batch: ledger rows by remote id, mails by identity. Reads, and notes attempts; decides nothing."""
+"""What the database knows of the items of a batch: ledger rows by remote id, mails by identity. Reads, and notes
+attempts; decides nothing."""
 
 from __future__ import annotations
 

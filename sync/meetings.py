@@ -1,8 +1,10 @@
-"""Meetings: keeps every version of every calendar component, from calendars and from mail, and derives the log's meetings from them.
+"""Meetings: keeps every version of every calendar component, from calendars and from mail, and derives the log's
+meetings from them.
 
 The state of a meeting is a pure fold over all its versions (RFC 5546), so the order of arrival never matters: an
 invitation by mail and the event in three calendars are one communication per instance. A series becomes one row per
-instance within a window around now; what the rules cannot bound, the expansion's limits do.
+instance within a window around now (``sync.series`` moves it on); what the rules cannot bound, the expansion's limits
+do.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ from sync.store import SNIPPET, participants
 
 BACK = timedelta(days=5 * 366)
 AHEAD = timedelta(days=366)
+INSTANCES_MAX = 2_500
+"""A daily series fills its window with 2,196."""
 NOT_MEETINGS = frozenset({"outOfOffice", "birthday", "focusTime", "workingLocation", "fromGmail"})
 RSVP = frozenset({"REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"})
 BUSY = "Busy"
@@ -114,13 +118,16 @@ def _keep(
     """Write the versions of one remote item; components a complete object no longer has are withdrawn."""
     upsert, envelope = arrival.upsert, arrival.envelope
     by_mail = arrival.events is None
-    source = f"m:{envelope.message_id or upsert.remote_id}" if by_mail and envelope else f"c:{stream.id}:{upsert.remote_id}"
-    known = {(row.uid, row.recurrence_id): row for row in session.scalars(select(EventVersion).where(EventVersion.source == source))}
+    source = _source(account, stream, arrival)
+    query = select(EventVersion).where(EventVersion.source == source)
+    known = {(row.uid, row.recurrence_id): row for row in session.scalars(query)}
     uids = {uid for uid, _ in known}
     for key, event in {(e.uid, identity(e.recurrence_id)): e for e in sorted(events, key=_version_order)}.items():
         row = known.pop(key, None)
         if row is None:
-            row = EventVersion(source=source, uid=key[0], recurrence_id=key[1], account_id=account.id, remote_id=upsert.remote_id)
+            row = EventVersion(
+                source=source, uid=key[0], recurrence_id=key[1], account_id=account.id, remote_id=upsert.remote_id
+            )
             session.add(row)
         row.stream_id = None if by_mail else stream.id
         row.via = "mail" if by_mail else "calendar"
@@ -136,6 +143,14 @@ def _keep(
     return uids
 
 
+def _source(account: Account, stream: Stream, arrival: Arrival) -> str:
+    """What told a version: a mail of an account, in whichever folder, or an object of a calendar. Each account has its
+    own, so that one which is purged takes nothing from the others."""
+    if arrival.events is None and arrival.envelope is not None:
+        return f"m:{account.id}:{arrival.envelope.message_id or arrival.upsert.remote_id}"
+    return f"c:{stream.id}:{arrival.upsert.remote_id}"
+
+
 def _version_order(event: CalendarEvent) -> tuple[int, datetime]:
     """A file that holds one component twice means the newer one."""
     return event.sequence, event.dtstamp or FIRST_DAY
@@ -149,9 +164,10 @@ def withdraw(session: Session, stream: Stream, remote_ids: Collection[str], now:
     for chunk in chunks(sorted(remote_ids), PARTS_AT_ONCE):
         parts = [EventVersion.remote_id.startswith(f"{i}_", autoescape=True) for i in chunk]
         query = select(EventVersion).where(
-            EventVersion.stream_id == stream.id, EventVersion.removed_at.is_(None),
+            EventVersion.stream_id == stream.id,
+            EventVersion.removed_at.is_(None),
             or_(EventVersion.remote_id.in_(chunk), *parts),
-        )  # fmt: skip
+        )
         for row in session.scalars(query):
             row.removed_at = now
             uids.add(row.uid)
@@ -159,22 +175,8 @@ def withdraw(session: Session, stream: Stream, remote_ids: Collection[str], now:
     rebuild(session, uids, now)
 
 
-def roll(session: Session, now: datetime, limit: int = 500) -> int:
-    """Move the window of endless series on: rebuild those that were not rebuilt for a day. Returns how many."""
-    stale = (
-        select(EventVersion.uid)
-        .join(Communication, Communication.ical_uid == EventVersion.uid)
-        .where(EventVersion.removed_at.is_(None), Communication.recurrence_id.is_not(None))
-        .group_by(EventVersion.uid)
-        .limit(limit)
-    )
-    uids = set(session.scalars(stale))
-    rebuild(session, uids, now)
-    return len(uids)
-
-
 @dataclass(frozen=True, slots=True)
-class _Instance:
+class Instance:
     """One meeting as it should stand in the log."""
 
     event: CalendarEvent
@@ -188,17 +190,18 @@ class _Instance:
 
 def rebuild(session: Session, uids: Collection[str], now: datetime) -> dict[str, list[int]]:
     """Make the log's meetings of these UIDs equal to what their versions say. Returns communication ids by UID."""
-    versions = _versions(session, uids)
+    versions = versions_of(session, uids)
     result: dict[str, list[int]] = {}
     for uid in sorted(uids):
         rows = versions.get(uid, [])
-        instances = _instances(rows, now)
+        instances = instances_of(rows, now)
         result[uid] = _reconcile(session, uid, rows, instances, now)
     settle(session, items_with(session, [i for ids in result.values() for i in ids]), now)
     return result
 
 
-def _versions(session: Session, uids: Collection[str]) -> dict[str, list[EventVersion]]:
+def versions_of(session: Session, uids: Collection[str]) -> dict[str, list[EventVersion]]:
+    """All versions by UID, in a fixed order."""
     found: dict[str, list[EventVersion]] = defaultdict(list)
     for chunk in chunks(sorted(uids)):
         for row in session.scalars(select(EventVersion).where(EventVersion.uid.in_(chunk)).order_by(EventVersion.id)):
@@ -206,7 +209,7 @@ def _versions(session: Session, uids: Collection[str]) -> dict[str, list[EventVe
     return found
 
 
-def _instances(rows: Sequence[EventVersion], now: datetime) -> list[_Instance]:
+def instances_of(rows: Sequence[EventVersion], now: datetime) -> list[Instance]:
     """Fold the versions by component, expand, and say what each instance is. A meeting whose last calendar let it go
     is cancelled from then on; what was over by then did happen."""
     live = [r for r in rows if r.removed_at is None]
@@ -222,28 +225,42 @@ def _instances(rows: Sequence[EventVersion], now: datetime) -> list[_Instance]:
         return []
     repeats = any(event.recurrence for event in merged)
     begin, end = (now - BACK, now + AHEAD) if repeats else (FIRST_DAY, LAST_DAY)
-    instances = [_instance(o, ended) for o in expand(merged, start=begin, end=end).instances]
+    instances = [_instance(o, ended) for o in expand(merged, start=begin, end=end, limit=INSTANCES_MAX).instances]
     return list({instance.recurrence_id: instance for instance in instances}.values())
 
 
-def _instance(o: Occurrence, ended: datetime | None) -> _Instance:
+def _instance(o: Occurrence, ended: datetime | None) -> Instance:
     gone = ended is not None and o.start > ended
-    return _Instance(
-        o.event, identity(o.recurrence_id), o.start, o.end, o.all_day,
-        o.cancelled or gone, o.event.classification in ("private", "confidential"),
-    )  # fmt: skip
+    return Instance(
+        o.event,
+        identity(o.recurrence_id),
+        o.start,
+        o.end,
+        o.all_day,
+        o.cancelled or gone,
+        o.event.classification in ("private", "confidential"),
+    )
 
 
 def _reconcile(
-    session: Session, uid: str, rows: Sequence[EventVersion], instances: Sequence[_Instance], now: datetime
+    session: Session, uid: str, rows: Sequence[EventVersion], instances: Sequence[Instance], now: datetime
 ) -> list[int]:
     stored = {
         row.key: row
-        for row in session.scalars(select(Communication).where(Communication.ical_uid == uid, Communication.kind == "meeting"))
+        for row in session.scalars(
+            select(Communication).where(Communication.ical_uid == uid, Communication.kind == "meeting")
+        )
     }
-    origin = min((r for r in rows if r.via == "mail" and r.message_id and r.payload.get("method") not in RSVP),
-                 key=lambda r: (r.received_at, r.message_id or ""), default=None)  # fmt: skip
-    thread = session.scalar(select(MessageRef.thread_id).where(MessageRef.message_id == origin.message_id)) if origin else None
+    origin = min(
+        (r for r in rows if r.via == "mail" and r.message_id and r.payload.get("method") not in RSVP),
+        key=lambda r: (r.received_at, r.message_id or ""),
+        default=None,
+    )
+    thread = (
+        session.scalar(select(MessageRef.thread_id).where(MessageRef.message_id == origin.message_id))
+        if origin
+        else None
+    )
     ids: list[int] = []
     for instance in instances:
         key = f"e:{uid}|{instance.recurrence_id}"
@@ -253,13 +270,13 @@ def _reconcile(
             session.add(row)
         _fill(session, row, instance, origin.message_id if origin else None, thread, now)
         ids.append(row.id)
-    _drop(session, list(stored.values()), now)
+    _drop(session, [row for row in stored.values() if not _is_past_window(row, now)], now)
     _sightings(session, ids, rows, now)
     return ids
 
 
 def _fill(
-    session: Session, row: Communication, instance: _Instance, message_id: str | None, thread: int | None, now: datetime
+    session: Session, row: Communication, instance: Instance, message_id: str | None, thread: int | None, now: datetime
 ) -> None:
     """Write what differs: the row, its participants, its body and its search entry."""
     event = instance.event
@@ -311,6 +328,11 @@ def _people(session: Session, communication_id: int, item: Item | None, event: C
     return True
 
 
+def _is_past_window(row: Communication, now: datetime) -> bool:
+    """Instances from before the window are not expanded any more; they stay as they were."""
+    return bool(row.recurrence_id) and row.occurred_at < now - BACK
+
+
 def _drop(session: Session, rows: Iterable[Communication], now: datetime) -> None:
     """Instances the series no longer has. One that a person attached to something stays, cancelled."""
     for row in rows:
@@ -331,19 +353,30 @@ def _sightings(session: Session, ids: Sequence[int], rows: Sequence[EventVersion
     for r in rows:
         if r.removed_at is None:
             accounts[r.account_id] = None
-    owners = dict(session.execute(select(Account.id, Account.owner_id).where(Account.id.in_(list(accounts)))).tuples().all())
-    tiers = dict(session.execute(select(Account.id, Account.sharing).where(Account.id.in_(list(accounts)))).tuples().all())
+    owners = dict(
+        session.execute(select(Account.id, Account.owner_id).where(Account.id.in_(list(accounts)))).tuples().all()
+    )
+    tiers = dict(
+        session.execute(select(Account.id, Account.sharing).where(Account.id.in_(list(accounts)))).tuples().all()
+    )
     known: set[tuple[int, int]] = set()
     for chunk in chunks(list(ids)):
         query = select(Sighting.communication_id, Sighting.account_id).where(Sighting.communication_id.in_(chunk))
         known.update(session.execute(query).tuples())
     fresh = [
         {
-            "communication_id": i, "account_id": a, "owner_id": owners[a], "tier": tier_of(tiers[a]).word,
-            "seen": True, "first_seen_at": now, "removed_at": gone,
+            "communication_id": i,
+            "account_id": a,
+            "owner_id": owners[a],
+            "tier": tier_of(tiers[a]).word,
+            "seen": True,
+            "first_seen_at": now,
+            "removed_at": gone,
         }
-        for i in ids for a, gone in accounts.items() if (i, a) not in known
-    ]  # fmt: skip
+        for i in ids
+        for a, gone in accounts.items()
+        if (i, a) not in known
+    ]
     if fresh:
         session.execute(insert(Sighting), fresh)
     for account_id, gone in accounts.items():
@@ -354,5 +387,3 @@ def _sightings(session: Session, ids: Sequence[int], rows: Sequence[EventVersion
                 .where(Sighting.removed_at.is_not(None) if gone is None else Sighting.removed_at.is_(None))
                 .values(removed_at=gone)
             )
-
-

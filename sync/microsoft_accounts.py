@@ -1,5 +1,5 @@
-"""Connecting Microsoft 365: whose mailbox a refresh token or a sign-in in the browser opens, and what of it is kept. Stores
-nothing."""
+"""Connecting Microsoft 365: whose mailbox a refresh token or a sign-in in the browser opens, and what of it is kept.
+Stores nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Handles outbox rows: what must follow a committed change. At least once; a row is marked only when its work is committed.
+"""Handles outbox rows: what must follow a committed change. At least once; a row is marked only when its work is
+committed.
 
-``HANDLERS`` is the whole table of events. A handler that fails is tried again with the others unharmed, and shown in health.
-"""
+``HANDLERS`` is the whole table of events. A handler that fails is tried again with the others unharmed, and shown in
+health."""
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ def _try(service: Service, rows: list[tuple[int, str, dict[str, Any]]], work: Ca
     try:
         if not work():
             return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one bad event never stops the others; it is logged and shown
         log.error("outbox rows %s: %s", ids, where(error))
         with service.db.transaction() as session:
             values = {"attempts": Outbox.attempts + 1, "error": f"{type(error).__name__}"}

@@ -1,6 +1,5 @@
-"""Runs passes over accounts: opens each account's connectors, keeps its list of streams, pulls them in a good order, and
-turns every error into the account's state. One bad stream or account never stops the others.
-"""
+"""Runs passes over accounts: opens each account's connectors, keeps its list of streams, pulls them in a good order,
+and turns every error into the account's state. One bad stream or account never stops the others."""
 
 from __future__ import annotations
 
@@ -75,7 +74,8 @@ class AccountReport:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``only``: mail or calendar. ``streams``: remote stream ids, all when empty. ``stop`` ends the pass between batches."""
+    """``only``: mail or calendar. ``streams``: remote stream ids, all when empty. ``stop`` ends the pass between
+    batches."""
 
     only: str | None = None
     streams: frozenset[int] = frozenset()
@@ -93,10 +93,15 @@ def account_ids(service: Service, chosen: Collection[int] = ()) -> list[int]:
 
 
 def run(
-    service: Service, chosen: Collection[int] = (), *, drain: bool = False, options: Options | None = None,
+    service: Service,
+    chosen: Collection[int] = (),
+    *,
+    drain: bool = False,
+    options: Options | None = None,
     limits: Limits | None = None,
-) -> list[AccountReport]:  # fmt: skip
-    """Sync these accounts (all when none is named), one after the other, here and now. ``drain`` goes on until level."""
+) -> list[AccountReport]:
+    """Sync these accounts (all when none is named), one after the other, here and now. ``drain`` goes on until
+    level."""
     limits = limits or Limits(service.sleep)
     options = options or Options()
     ids = account_ids(service, chosen)
@@ -149,7 +154,7 @@ def one_pass(service: Service, account_id: int, options: Options, limits: Limits
             _failed(service, report, error)
         except LeaseLost:
             report.state = "behind"
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a bug of ours stays within its account, logged and shown
             log.error("account %s: unexpected %s", account_id, where(error))
             report.state, report.error = "failed", f"Internal error ({type(error).__name__}); it was logged."
             reactions.note(service, account_id, report.state, report.error, "internal")
@@ -171,8 +176,14 @@ def _failed(service: Service, report: AccountReport, error: ConnectorError) -> N
 
 
 def _part(
-    service: Service, account: Account, part: Part, options: Options, limits: Limits, usage: Usage, report: AccountReport
-) -> None:  # fmt: skip
+    service: Service,
+    account: Account,
+    part: Part,
+    options: Options,
+    limits: Limits,
+    usage: Usage,
+    report: AccountReport,
+) -> None:
     connector = open_part(service, account, part, limits, usage)
     try:
         found = list(connector.streams())
@@ -200,16 +211,22 @@ def _ordered(service: Service, account: Account, part: Part, options: Options) -
         rows = [
             row
             for row in session.scalars(query)
-            if (options.only in (None, row.kind)) and (not options.streams or row.id in options.streams)
+            if (options.only in (None, row.kind))
+            and (not options.streams or row.id in options.streams)
             and (row.parked_until is None or row.parked_until <= now)
-        ]  # fmt: skip
+        ]
     return sorted(rows, key=lambda row: (not is_on(account, row), _ROLES.index(row.role), row.name))
 
 
 def _stream(
-    service: Service, connector: Connector, account: Account, row: Stream, options: Options, usage: Usage,
+    service: Service,
+    connector: Connector,
+    account: Account,
+    row: Stream,
+    options: Options,
+    usage: Usage,
     report: AccountReport,
-) -> None:  # fmt: skip
+) -> None:
     """Pull one stream; an error of its own stays its own."""
     told = report.streams.setdefault(row.id, StreamReport(row.id, row.name, row.kind))
     before, begun = usage.requests, time.monotonic()

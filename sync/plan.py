@@ -1,8 +1,8 @@
-"""plan: compares what arrived with what is known and says what to do, with a reason for each. Pure: no database, no clock.
+"""plan: compares what arrived with what is known and says what to do, with a reason for each. Pure: no database, no
+clock.
 
-Identity of a mail across mailboxes: its normalised Message-ID, believed only when From and Date agree (ids are forged and
-reused); else the content fingerprint (relays and archives alter Message-IDs). Subject alone never.
-"""
+Identity of a mail across mailboxes: its normalised Message-ID, believed only when From and Date agree (ids are forged
+and reused); else the content fingerprint (relays and archives alter Message-IDs). Subject alone never."""
 
 from __future__ import annotations
 

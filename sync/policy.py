@@ -1,4 +1,5 @@
-"""Builds the screening policy in force for an account from workspace settings, rulings and the account's own choices. Decides nothing itself."""
+"""Builds the screening policy in force for an account from workspace settings, rulings and the account's own choices.
+Decides nothing itself."""
 
 from __future__ import annotations
 

@@ -2,11 +2,10 @@
 
     lease -> connector.changes(stream, cursor) -> parse -> screen -> match -> plan -> apply + cursor (one transaction)
 
-No session is open while the connector talks. The cursor is written in the transaction of the rows it covers, so it never
-moves past an item that is not in the ledger. A batch that is refused is applied item by item, and the item at fault
-is quarantined by name. After a holder of the lease was killed twice, items are marked before each is worked on, so
-that one which kills its worker is found out.
-"""
+No session is open while the connector talks. The cursor is written in the transaction of the rows it covers, so it
+never moves past an item that is not in the ledger. A batch that is refused is applied item by item, and the item at
+fault is quarantined by name. After a holder of the lease was killed twice, items are marked before each is worked on,
+so that one which kills its worker is found out."""
 
 from __future__ import annotations
 
@@ -76,7 +75,8 @@ def remote_stream(row: Stream) -> RemoteStream:
 
 
 def is_on(account: Account, row: Stream) -> bool:
-    """Whether a stream is synced: the person's choice for it, else the account's lists, else the connector's default."""
+    """Whether a stream is synced: the person's choice for it, else the account's lists, else the connector's
+    default."""
     if row.selected is not None:
         return row.selected
     if any(row.name.lower() == name.lower() for name in account.exclude_folders):
@@ -87,9 +87,14 @@ def is_on(account: Account, row: Stream) -> bool:
 
 
 def pull(
-    service: Service, connector: Connector, account_id: int, stream_id: int, owner: str, watch: Watch,
+    service: Service,
+    connector: Connector,
+    account_id: int,
+    stream_id: int,
+    owner: str,
+    watch: Watch,
     stop: Callable[[], bool] = lambda: False,
-) -> Pulled:  # fmt: skip
+) -> Pulled:
     """Bring one stream level, or as far as ``stop()`` lets it. Raises ConnectorError, and LeaseLost when overtaken."""
     with service.db.transaction() as session:
         held = lease.take(session, stream_id, owner, service.now(), workers.is_alive)
@@ -219,7 +224,8 @@ class _Puller:
         self._singly([_entry(change)])
 
     def _singly(self, entries: Sequence[Entry]) -> None:
-        """Apply each alone, and quarantine by name those that cannot be. When none can, the fault is ours: it is raised."""
+        """Apply each alone, and quarantine by name those that cannot be. When none can, the fault is ours: it is
+        raised."""
         failed: list[tuple[Entry, Exception]] = []
         for entry in entries:
             try:
@@ -235,7 +241,10 @@ class _Puller:
 
     def _refused(self, entry: Entry, error: Exception) -> Failed:
         """What the ledger says of an item that could not be applied."""
-        remote_id, name = entry.upsert.remote_id if isinstance(entry, Arrival) else entry.remote_id, type(error).__name__
+        remote_id, name = (
+            entry.upsert.remote_id if isinstance(entry, Arrival) else entry.remote_id,
+            type(error).__name__,
+        )
         if isinstance(error, SQLAlchemyError):
             return Failed(remote_id, f"The database refused this item ({name}).", "refused")
         log.error("stream %s, item %s: %s", self.lease.stream_id, remote_id, where(error))

@@ -1,6 +1,5 @@
-"""What each group of provider errors does to an account or stream: pause and tell, reschedule with back-off, park, or nothing.
-The table is ``connectors.errors``; this writes its consequences. Sends nothing; notices are rows.
-"""
+"""What each group of provider errors does to an account or stream: pause and tell, reschedule with back-off, park, or
+nothing. The table is ``connectors.errors``; this writes its consequences. Sends nothing; notices are rows."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Re-evaluates the past after a change of identity: exactly the items it can touch, found by address, domain, thread, contact,
-company and deal, in batches of their own transactions, so that it can be stopped and goes on where it was.
+"""Re-evaluates the past after a change of identity: exactly the items it can touch, found by address, domain, thread,
+contact, company and deal, in batches of their own transactions, so that it can be stopped and goes on where it was.
 
 Links made or removed by people never change; that is ``sync.attach``'s reconciliation, used here as everywhere.
 """
@@ -104,7 +104,9 @@ def conditions(touched: Touched) -> Iterable[Any]:
     for chunk in chunks(sorted(touched.addresses)):
         yield Participant.canonical.in_(chunk)
     for chunk in chunks(sorted(touched.domains), 50):
-        yield or_(Participant.domain.in_(chunk), *(Participant.domain.endswith("." + d, autoescape=True) for d in chunk))
+        yield or_(
+            Participant.domain.in_(chunk), *(Participant.domain.endswith("." + d, autoescape=True) for d in chunk)
+        )
 
 
 def _collect(session: Session, query: Any, scope: Scope) -> None:
@@ -144,10 +146,15 @@ def preview(session: Session, touched: Touched, now: datetime) -> Change:
 
 
 def run(
-    service: Service, scope: Scope, *, dry_run: bool = False, watch: Callable[[int, int], None] = lambda done, total: None,
+    service: Service,
+    scope: Scope,
+    *,
+    dry_run: bool = False,
+    watch: Callable[[int, int], None] = lambda done, total: None,
     over: Callable[[], bool] = lambda: False,
-) -> tuple[Change, Scope]:  # fmt: skip
-    """Decide a scope batch by batch, each in its own transaction. Returns the counts and what was left when ``over()``."""
+) -> tuple[Change, Scope]:
+    """Decide a scope batch by batch, each in its own transaction. Returns the counts and what was left when
+    ``over()``."""
     total, done, change = len(scope.threads) + len(scope.series), 0, Change()
     rest = Scope(set(scope.threads), set(scope.series))
     for threads, series in scope.batches():

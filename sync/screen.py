@@ -17,8 +17,9 @@ LABEL_OFF = "label_off"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The choices in force for one account and stream. ``never_log`` holds canonical addresses and domains (a domain covers its
-    subdomains). ``erased`` says whether a keyed hash was erased, ``erases`` whether any was. ``keyed_hash`` keys what may not be kept in clear."""
+    """The choices in force for one account and stream. ``never_log`` holds canonical addresses and domains (a domain
+    covers its subdomains). ``erased`` says whether a keyed hash was erased, ``erases`` whether any was.
+    ``keyed_hash`` keys what may not be kept in clear."""
 
     never_log: frozenset[str] = frozenset()
     keep_private: bool = False
@@ -51,8 +52,8 @@ def _by_label(arrival: Arrival, policy: Policy) -> str | None:
 
 
 def is_off(labels: Iterable[str], include: Collection[str], exclude: Collection[str]) -> bool:
-    """Whether label rules (lower case) leave an item with these labels out. An excluded label wins; with labels to include,
-    one of them must be there."""
+    """Whether label rules (lower case) leave an item with these labels out. An excluded label wins; with labels to
+    include, one of them must be there."""
     carried = {label.lower() for label in labels}
     return bool(carried & set(exclude)) or (bool(include) and not carried & set(include))
 
@@ -93,9 +94,16 @@ def everyone(envelope: Envelope) -> list[Mailbox]:
     """All mailboxes at any position of a mail."""
     singles = [box for box in (envelope.sender, envelope.original_from) if box]
     return [
-        *envelope.from_, *envelope.reply_to, *envelope.to, *envelope.cc, *envelope.bcc, *envelope.resent_from,
-        *envelope.resent_to, *envelope.forwarded, *singles,
-    ]  # fmt: skip
+        *envelope.from_,
+        *envelope.reply_to,
+        *envelope.to,
+        *envelope.cc,
+        *envelope.bcc,
+        *envelope.resent_from,
+        *envelope.resent_to,
+        *envelope.forwarded,
+        *singles,
+    ]
 
 
 def blocked(addresses: list[str], never_log: frozenset[str]) -> bool:

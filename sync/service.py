@@ -1,4 +1,5 @@
-"""What an entry point builds once and hands down: settings, database, vault and the clock. Opens no session by itself."""
+"""What an entry point builds once and hands down: settings, database, vault and the clock. Opens no session by
+itself."""
 
 from __future__ import annotations
 
@@ -20,8 +21,9 @@ def wall_clock() -> datetime:
 
 
 def bulk_memory() -> None:
-    """For processes that move mails in bulk: what is loaded by now is never looked at again by the collector, and it runs
-    less often. A batch makes thousands of values that live shortly; by default a tenth of the time goes there."""
+    """For processes that move mails in bulk: what is loaded by now is never looked at again by the collector, and it
+    runs less often. A batch makes thousands of values that live shortly; by default a tenth of the time goes
+    there."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

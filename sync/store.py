@@ -1,6 +1,6 @@
-"""Writes new mails: communication, body, participants, thread references and the search index, each table in one
-bulk statement. What a mail says is turned into rows by way of the matching Item, so that a later rematch reads the very same Item back.
-"""
+"""Writes new mails: communication, body, participants, thread references and the search index, each table in one bulk
+statement. What a mail says is turned into rows by way of the matching Item, so that a later rematch reads the very
+same Item back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Keeps an account's list of streams equal to what the server shows. A folder that vanished is given time before it counts as gone. Fetches nothing itself."""
+"""Keeps an account's list of streams equal to what the server shows. A folder that vanished is given time before it
+counts as gone. Fetches nothing itself."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Ends what is gone: ledger rows that a complete listing did not show, and sightings with no place left.
 
-Never deletes a communication and never touches a link. Refuses to believe a listing that lost most of a stream until a second one, later, says the same.
-"""
+Never deletes a communication and never touches a link. Refuses to believe a listing that lost most of a stream until
+a second one, later, says the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ THROWN_AWAY = ("trash", "spam")
 
 
 def generation(session: Session, stream: Stream, now: datetime) -> int:
-    """Mark rows of former generations removed. Returns how many; 0 when the loss looks suspicious and is not confirmed yet."""
+    """Mark rows of former generations removed. Returns how many; 0 when the loss looks suspicious and is not
+    confirmed yet."""
     live = (Ledger.stream_id == stream.id, Ledger.state != "removed")
     old = session.scalar(select(func.count()).where(*live, Ledger.generation < stream.generation)) or 0
     total = session.scalar(select(func.count()).where(*live)) or 0
@@ -38,7 +39,9 @@ def generation(session: Session, stream: Stream, now: datetime) -> int:
     return old
 
 
-def end(session: Session, stream: Stream, which: Sequence[ColumnElement[bool]], now: datetime, reason: str = "gone") -> None:
+def end(
+    session: Session, stream: Stream, which: Sequence[ColumnElement[bool]], now: datetime, reason: str = "gone"
+) -> None:
     """Mark these live rows of a stream removed; calendar objects among them let their meetings go."""
     where = (Ledger.stream_id == stream.id, Ledger.state != "removed", *which)
     gone = list(session.scalars(select(Ledger.remote_id).where(*where))) if stream.kind == "calendar" else []
@@ -52,9 +55,10 @@ def _suspicious(session: Session, stream: Stream, old: int, total: int) -> bool:
         return False
     other = aliased(Ledger)
     again = exists().where(
-        other.communication_id == Ledger.communication_id, other.stream_id == stream.id,
+        other.communication_id == Ledger.communication_id,
+        other.stream_id == stream.id,
         other.generation == stream.generation,
-    )  # fmt: skip
+    )
     query = select(func.count()).where(
         Ledger.stream_id == stream.id, Ledger.state == "stored", Ledger.generation < stream.generation, ~again
     )
@@ -86,9 +90,11 @@ def sightings(session: Session, account_id: int, now: datetime) -> int:
     """After all streams of the account were read: a sighting without any place left in it is marked removed. Moves are
     over by then, so a moved mail keeps its sighting."""
     somewhere = exists().where(
-        Ledger.communication_id == Sighting.communication_id, Ledger.account_id == Sighting.account_id,
-        Ledger.state != "removed", ~((Ledger.state == "skipped") & Ledger.reason.in_(THROWN_AWAY)),
-    )  # fmt: skip
+        Ledger.communication_id == Sighting.communication_id,
+        Ledger.account_id == Sighting.account_id,
+        Ledger.state != "removed",
+        ~((Ledger.state == "skipped") & Ledger.reason.in_(THROWN_AWAY)),
+    )
     once = exists().where(
         Ledger.communication_id == Sighting.communication_id, Ledger.account_id == Sighting.account_id
     )

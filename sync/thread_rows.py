@@ -1,4 +1,5 @@
-"""Threads across mailboxes, kept as rows: each Message-ID ever seen, as its own or as a reference, points at its thread.
+"""Threads across mailboxes, kept as rows: each Message-ID ever seen, as its own or as a reference, points at its
+thread.
 
 A reply that arrives before its parent registers the parent's id, and the parent joins when it comes; a mail that
 bridges two threads makes them one. The provider's own thread id is a hint, used only where the headers say nothing.

@@ -1,4 +1,5 @@
-"""Names the place of an unexpected error for the log, without its message: messages of databases and parsers quote content."""
+"""Names the place of an unexpected error for the log, without its message: messages of databases and parsers quote
+content."""
 
 from __future__ import annotations
 

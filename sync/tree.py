@@ -40,7 +40,9 @@ def serve(service: Service, *, host: str, port: int, threads: int = 8) -> None:
 
     from sync.webapp import create
 
-    server = create_server(create(service), host=host, port=port, threads=threads, ident="crm-sync", max_request_body_size=64_000_000)
+    server = create_server(
+        create(service), host=host, port=port, threads=threads, ident="crm-sync", max_request_body_size=64_000_000
+    )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.run()
 
@@ -128,7 +130,11 @@ def run(service: Service, *, host: str, port: int, workers: int, as_json: bool =
         ]
         for child in tree.children:
             child.start()
-        click.echo(f'{{"url": "http://{host}:{port}"}}' if as_json else f"crm-sync is at http://{host}:{port} - Ctrl-C stops it.")
+        click.echo(
+            f'{{"url": "http://{host}:{port}"}}'
+            if as_json
+            else f"crm-sync is at http://{host}:{port} - Ctrl-C stops it."
+        )
         tree.keep(service.stopping.is_set)
 
 

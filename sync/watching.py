@@ -1,6 +1,5 @@
-"""Holds one waiting connection an account (IDLE, or what the provider has) and turns each hint into a job. A hint only: polling finds
-everything without it. Runs as its own process, because jobs must be short.
-"""
+"""Holds one waiting connection an account (IDLE, or what the provider has) and turns each hint into a job. A hint
+only: polling finds everything without it. Runs as its own process, because jobs must be short."""
 
 from __future__ import annotations
 

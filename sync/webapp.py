@@ -1,4 +1,5 @@
-"""Finds the web application by name. sync may not import web (web stands on sync), so the entry point looks it up when it is run."""
+"""Finds the web application by name. sync may not import web (web stands on sync), so the entry point looks it up
+when it is run."""
 
 from __future__ import annotations
 

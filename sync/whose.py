@@ -1,5 +1,5 @@
-"""Whose mailbox a Microsoft sign-in opens: asked before a token is kept, because any account of the organisation could have been chosen.
-Stores nothing."""
+"""Whose mailbox a Microsoft sign-in opens: asked before a token is kept, because any account of the organisation
+could have been chosen. Stores nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def same_person(service: Service, secret: str, address: str) -> str:
     found, kept = signed_in(service, secret, address)
     if canonical(address) not in {canonical(one) for one in (found.address, *found.aliases)}:
         raise Refused(
-            f"You signed in to Microsoft as {found.address}, but this account is {address}: sign in as {address}.", "address"
+            f"You signed in to Microsoft as {found.address}, but this account is {address}: sign in as {address}.",
+            "address",
         )
     return kept
 

@@ -32,7 +32,8 @@ def _namespace() -> str:
 
 
 def _started(pid: int) -> str:
-    """Start time in clock ticks since boot (proc(5), field 22 of stat); "" for a process that is not there. A zombie is not."""
+    """Start time in clock ticks since boot (proc(5), field 22 of stat); "" for a process that is not there. A zombie
+    is not."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     except OSError:

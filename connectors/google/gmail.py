@@ -41,10 +41,13 @@ class Mailbox:
         return self.calls.gmail("getProfile", self.users.getProfile(userId="me"))
 
     def send_as(self) -> list[str]:
-        """Addresses that mail of this mailbox may come from; one that waits for its owner's proof is left out. One unit."""
+        """Addresses that mail of this mailbox may come from; one that waits for its owner's proof is left out. One
+        unit."""
         answer = self.calls.gmail("settings.sendAs.list", self.users.settings().sendAs().list(userId="me"))
         found = [entry for entry in answer.get("sendAs") or () if isinstance(entry, dict)]
-        proven = [one for one in found if one.get("isPrimary") or one.get("verificationStatus", "accepted") == "accepted"]
+        proven = [
+            one for one in found if one.get("isPrimary") or one.get("verificationStatus", "accepted") == "accepted"
+        ]
         return [str(one["sendAsEmail"]) for one in proven if one.get("sendAsEmail")]
 
     def load_labels(self) -> None:
@@ -148,11 +151,16 @@ class Mailbox:
         """A mail's labels, thread and date around ``raw``; with a reason and no content where labels hide it."""
         carried = label_ids(found)
         return Upsert(
-            remote_id, raw,
-            flags=labels.flags_of(carried), labels=self.names_for(carried), content_id=remote_id,
-            thread_id=str(found.get("threadId") or ""), received_at=received_at(found),
-            size=payload.as_int(found.get("sizeEstimate")), skip=labels.skip_of(carried),
-        )  # fmt: skip
+            remote_id,
+            raw,
+            flags=labels.flags_of(carried),
+            labels=self.names_for(carried),
+            content_id=remote_id,
+            thread_id=str(found.get("threadId") or ""),
+            received_at=received_at(found),
+            size=payload.as_int(found.get("sizeEstimate")),
+            skip=labels.skip_of(carried),
+        )
 
     def _raw(self, remote_id: str, found: dict[str, Any]) -> Any:
         tree = found.get("payload")

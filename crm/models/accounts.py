@@ -1,7 +1,7 @@
 """Accounts, their streams, and the ledger: one row for every remote item, with its state and reason.
 
-The ledger is the promise: written in the transaction that moves the stream's cursor, never deleted while the account exists.
-"""
+The ledger is the promise: written in the transaction that moves the stream's cursor, never deleted while the account
+exists."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class Account(Base):
 
 
 class AccountAlias(Base):
-    """An address that is the owner's too: given, learned from Sent mail, or told by the provider. ``canonical`` as in matching."""
+    """An address that is the owner's too: given, learned from Sent mail, or told by the provider. ``canonical`` as in
+    matching."""
 
     __tablename__ = "account_alias"
     __table_args__ = (UniqueConstraint("account_id", "canonical"),)
@@ -67,8 +68,8 @@ class Stream(Base):
     """A folder, label set or calendar of an account; the unit that has a cursor and a lease.
 
     ``generation`` counts listings from scratch (mark and sweep). ``lease_token`` fences: a worker whose token is not
-    the row's any more may not write. ``remote_count`` is what the server said last; ``listed`` how many ids we saw in the running listing.
-    """
+    the row's any more may not write. ``remote_count`` is what the server said last; ``listed`` how many ids we saw in
+    the running listing."""
 
     __tablename__ = "stream"
     __table_args__ = (UniqueConstraint("account_id", "part", "remote_id"),)
@@ -107,9 +108,8 @@ class Stream(Base):
 class Ledger(Base):
     """One remote item: where it is (account, stream, remote id), what became of it, and why.
 
-    ``state`` is stored, skipped, quarantined, pending or removed. ``key_hash`` is a keyed hash of the Message-ID or UID: it finds an item
-    whose content may not be kept. ``missing_since`` starts the two-phase removal.
-    """
+    ``state`` is stored, skipped, quarantined, pending or removed. ``key_hash`` is a keyed hash of the Message-ID or
+    UID: it finds an item whose content may not be kept. ``missing_since`` starts the two-phase removal."""
 
     __tablename__ = "ledger"
     __table_args__ = (

@@ -22,7 +22,8 @@ class Pipeline(Base):
 
 
 class Stage(Base):
-    """``probability`` in percent; ``rotting_days`` without two-way contact until a deal counts as silent; ``kind`` is open, won or lost."""
+    """``probability`` in percent; ``rotting_days`` without two-way contact until a deal counts as silent; ``kind`` is
+    open, won or lost."""
 
     __tablename__ = "stage"
     __table_args__ = (UniqueConstraint("pipeline_id", "name"),)
@@ -37,7 +38,8 @@ class Stage(Base):
 
 
 class Deal(Base):
-    """An opportunity. ``status`` is open, won or lost. ``value`` in units of ``currency`` (ISO 4217). ``version`` guards concurrent edits."""
+    """An opportunity. ``status`` is open, won or lost. ``value`` in units of ``currency`` (ISO 4217). ``version``
+    guards concurrent edits."""
 
     __tablename__ = "deal"
     id: Mapped[PrimaryId]
@@ -98,8 +100,9 @@ class CurrencyRate(Base):
 
 
 class Task(Base):
-    """Something to do. ``due_at`` is UTC; ``due_all_day`` says that only its date (in the assignee's zone) counts. ``origin`` tells what made an automatic one; ``closed_by`` what
-    closed it (person, or the message or meeting that was awaited)."""
+    """Something to do. ``due_at`` is UTC; ``due_all_day`` says that only its date (in the assignee's zone) counts.
+    ``origin`` tells what made an automatic one; ``closed_by`` what closed it (person, or the message or meeting that
+    was awaited)."""
 
     __tablename__ = "task"
     id: Mapped[PrimaryId]

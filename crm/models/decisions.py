@@ -1,5 +1,5 @@
-"""What people decided: triage decisions with their inverse, the standing rulings that follow from them, imports, grants and the
-markers that keep erased or deleted things from coming back."""
+"""What people decided: triage decisions with their inverse, the standing rulings that follow from them, imports,
+grants and the markers that keep erased or deleted things from coming back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from crm.models.declarative import Base, PrimaryId
 
 
 class Decision(Base):
-    """One answer by a person: who, what, on which scope, and how to take it back. ``inverse`` is enough to restore the former state exactly."""
+    """One answer by a person: who, what, on which scope, and how to take it back. ``inverse`` is enough to restore
+    the former state exactly."""
 
     __tablename__ = "decision"
     id: Mapped[PrimaryId]
@@ -31,8 +32,9 @@ class Decision(Base):
 
 
 class Ruling(Base):
-    """A standing decision that matching reads. ``scope`` is item, thread, address or domain and ``value`` its key; ``verdict`` is attach, detach, ignore, not_a_contact, private,
-    never_log or deal. ``target_kind``/``target_id`` name what to attach to. ``user_id`` limits it to one person's own mail."""
+    """A standing decision that matching reads. ``scope`` is item, thread, address or domain and ``value`` its key;
+    ``verdict`` is attach, detach, ignore, not_a_contact, private, never_log or deal. ``target_kind``/``target_id``
+    name what to attach to. ``user_id`` limits it to one person's own mail."""
 
     __tablename__ = "ruling"
     __table_args__ = (Index("ix_ruling_scope_value", "scope", "value"),)
@@ -51,7 +53,8 @@ class Ruling(Base):
 
 
 class ReviewState(Base):
-    """Snooze or assignment of one group of questions, for one person's queue. ``until`` None with an assignee means assigned."""
+    """Snooze or assignment of one group of questions, for one person's queue. ``until`` None with an assignee means
+    assigned."""
 
     __tablename__ = "review_state"
     __table_args__ = (UniqueConstraint("group_key", "user_id"),)
@@ -81,9 +84,7 @@ class Grant(Base):
 
     __tablename__ = "grant"
     id: Mapped[PrimaryId]
-    communication_id: Mapped[int | None] = mapped_column(
-        ForeignKey("communication.id", ondelete="CASCADE"), index=True
-    )
+    communication_id: Mapped[int | None] = mapped_column(ForeignKey("communication.id", ondelete="CASCADE"), index=True)
     thread_id: Mapped[int | None] = mapped_column(ForeignKey("thread.id", ondelete="CASCADE"), index=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
@@ -105,7 +106,8 @@ class AccessRequest(Base):
 
 
 class Marker(Base):
-    """A keyed hash that keeps something away: ``do_not_recreate`` (an address) or ``erased`` (an address or Message-ID)."""
+    """A keyed hash that keeps something away: ``do_not_recreate`` (an address) or ``erased`` (an address or
+    Message-ID)."""
 
     __tablename__ = "marker"
     __table_args__ = (UniqueConstraint("kind", "hash"),)

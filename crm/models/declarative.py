@@ -1,4 +1,5 @@
-"""The declarative root, the constraint naming convention and the two column types every table shares. Holds no table."""
+"""The declarative root, the constraint naming convention and the two column types every table shares. Holds no
+table."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ class Thread(Base):
 
 
 class MessageRef(Base):
-    """Every Message-ID ever seen, as its own or as a reference, and the thread it is in: a reply that arrives before its parent joins all the same."""
+    """Every Message-ID ever seen, as its own or as a reference, and the thread it is in: a reply that arrives before
+    its parent joins all the same."""
 
     __tablename__ = "message_ref"
     message_id: Mapped[str] = mapped_column(primary_key=True)
@@ -34,11 +35,11 @@ class MessageRef(Base):
 class Communication(Base):
     """One message, meeting instance, call or note.
 
-    ``key`` is its identity: ``m:<message-id>``, ``f:fingerprint``, ``e:uid|recurrence-id`` or ``n:uuid``. ``status`` is linked, review,
-    unmatched or ignored, ``reason`` why it is ignored or unmatched. ``direction`` is inbound, outbound, internal, or None. ``occurred_at`` is
-    UTC; ``zone`` how the sender or organiser wrote it. ``series`` is the iCalendar UID that folds instances. ``visibility_cap`` is the
-    tier that sensitivity or class allows at most. ``marks`` are the parser's classifying facts.
-    """
+    ``key`` is its identity: ``m:<message-id>``, ``f:fingerprint``, ``e:uid|recurrence-id`` or ``n:uuid``. ``status``
+    is linked, review, unmatched or ignored, ``reason`` why it is ignored or unmatched. ``direction`` is inbound,
+    outbound, internal, or None. ``occurred_at`` is UTC; ``zone`` how the sender or organiser wrote it. ``series`` is
+    the iCalendar UID that folds instances. ``visibility_cap`` is the tier that sensitivity or class allows at most.
+    ``marks`` are the parser's classifying facts."""
 
     __tablename__ = "communication"
     __table_args__ = (
@@ -77,7 +78,8 @@ class Communication(Base):
 
 
 class CommunicationBody(Base):
-    """The content: new text, what was quoted, the signature, and the raw HTML (sanitised on demand, never stored as safe)."""
+    """The content: new text, what was quoted, the signature, and the raw HTML (sanitised on demand, never stored as
+    safe)."""
 
     __tablename__ = "communication_body"
     communication_id: Mapped[int] = mapped_column(
@@ -92,7 +94,8 @@ class CommunicationBody(Base):
 
 class Sighting(Base):
     """A communication as seen in one account. Its owner owns the item. ``removed_at``: gone from every folder there;
-    the log outlives the mailbox. ``sharing`` overrides the account's tier; ``opened_by`` is set when the owner opened it."""
+    the log outlives the mailbox. ``sharing`` overrides the account's tier; ``opened_by`` is set when the owner opened
+    it."""
 
     __tablename__ = "sighting"
     __table_args__ = (UniqueConstraint("communication_id", "account_id"),)
@@ -109,8 +112,8 @@ class Sighting(Base):
 
 
 class Participant(Base):
-    """A person on an item. ``role``: from, sender, reply_to, to, cc, bcc, organizer, attendee, original_from, resent_from, resent_to, forwarded.
-    ``canonical`` is "" for a guest known by name only. ``own`` says own side."""
+    """A person on an item. ``role``: from, sender, reply_to, to, cc, bcc, organizer, attendee, original_from,
+    resent_from, resent_to, forwarded. ``canonical`` is "" for a guest known by name only. ``own`` says own side."""
 
     __tablename__ = "participant"
     __table_args__ = (Index("ix_participant_canonical_communication_id", "canonical", "communication_id"),)
@@ -129,8 +132,9 @@ class Participant(Base):
 
 
 class Link(Base):
-    """An item attached to a record. A reconciled set: automatic links are a pure function of the item and the directory;
-    ``pinned`` ones were made by a person and stay; ``tombstoned`` ones were taken off by a person and stay off."""
+    """An item attached to a record. A reconciled set: automatic links are a pure function of the item and the
+    directory; ``pinned`` ones were made by a person and stay; ``tombstoned`` ones were taken off by a person and stay
+    off."""
 
     __tablename__ = "link"
     __table_args__ = (
@@ -151,7 +155,8 @@ class Link(Base):
 
 
 class Suggestion(Base):
-    """A candidate that is not certain, or (``lost``) one that was considered and rejected, with the reason in ``against``."""
+    """A candidate that is not certain, or (``lost``) one that was considered and rejected, with the reason in
+    ``against``."""
 
     __tablename__ = "suggestion"
     id: Mapped[PrimaryId]
@@ -165,7 +170,8 @@ class Suggestion(Base):
 
 
 class Question(Base):
-    """An open question of an item: person, company or deal. ``group_key`` puts equal questions together; one answer settles them all."""
+    """An open question of an item: person, company or deal. ``group_key`` puts equal questions together; one answer
+    settles them all."""
 
     __tablename__ = "question"
     __table_args__ = (Index("ix_question_group_key", "group_key"),)

@@ -38,8 +38,12 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--owner", required=True, metavar="EMAIL", help="The user whose account it is."),
         click.option("--alias", "aliases", multiple=True, help="Another address of the same person; repeatable."),
         click.option("--sharing", type=click.Choice(["full", "subject", "metadata", "private"])),
-        click.option("--folders", multiple=True, metavar="include=A,B|exclude=C", help="Folders to log, or to leave out."),
-        click.option("--labels", multiple=True, metavar="include=A,B|exclude=C", help="Labels to log, or to leave out."),
+        click.option(
+            "--folders", multiple=True, metavar="include=A,B|exclude=C", help="Folders to log, or to leave out."
+        ),
+        click.option(
+            "--labels", multiple=True, metavar="include=A,B|exclude=C", help="Labels to log, or to leave out."
+        ),
         click.option("--kind", type=click.Choice(["mailbox", "shared", "dropbox"]), default="mailbox"),
         click.option("--since", type=Day(), help="Nothing older is stored."),
     ):
@@ -61,16 +65,37 @@ def lists(values: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def spec(
-    provider: str, address: str, config: dict[str, Any], secret: str, *, owner: str, aliases: tuple[str, ...],
-    sharing: str | None, folders: tuple[str, ...], labels: tuple[str, ...], kind: str, since: datetime | None,
-) -> AccountSpec:  # fmt: skip
+    provider: str,
+    address: str,
+    config: dict[str, Any],
+    secret: str,
+    *,
+    owner: str,
+    aliases: tuple[str, ...],
+    sharing: str | None,
+    folders: tuple[str, ...],
+    labels: tuple[str, ...],
+    kind: str,
+    since: datetime | None,
+) -> AccountSpec:
     """The common options as a spec."""
     include, exclude = lists(folders)
     include_labels, exclude_labels = lists(labels)
     return AccountSpec(
-        provider, owner, address, config, secret, aliases, sharing, kind, include, exclude, include_labels,
-        exclude_labels, since,
-    )  # fmt: skip
+        provider,
+        owner,
+        address,
+        config,
+        secret,
+        aliases,
+        sharing,
+        kind,
+        include,
+        exclude,
+        include_labels,
+        exclude_labels,
+        since,
+    )
 
 
 def connect(wanted: AccountSpec, as_json: bool) -> None:
@@ -96,9 +121,17 @@ def connect(wanted: AccountSpec, as_json: bool) -> None:
 @common
 @command
 def add_imap(
-    address: str, host: str, port: int, username: str | None, security: str, auth: str, password_stdin: bool,
-    caldav_url: str | None, as_json: bool, **options: Any,
-) -> None:  # fmt: skip
+    address: str,
+    host: str,
+    port: int,
+    username: str | None,
+    security: str,
+    auth: str,
+    password_stdin: bool,
+    caldav_url: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """An IMAP mailbox, with its CalDAV calendar if given."""
     config = {"host": host, "port": port, "username": username or address, "security": security, "auth": auth}
     if caldav_url:
@@ -146,9 +179,13 @@ def add_archive(address: str, paths: tuple[Path, ...], as_json: bool, **options:
 @common
 @command
 def add_google(
-    token_json: Path | None, service_account: Path | None, subject: str | None, address: str | None, as_json: bool,
+    token_json: Path | None,
+    service_account: Path | None,
+    subject: str | None,
+    address: str | None,
+    as_json: bool,
     **options: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Gmail and Google Calendar, without a browser."""
     from sync import google_accounts
 
@@ -166,9 +203,7 @@ def add_google(
 @click.option("--address", help="The mailbox, with --app-only.")
 @common
 @command
-def add_microsoft(
-    token_json: Path | None, app_only: bool, address: str | None, as_json: bool, **options: Any
-) -> None:
+def add_microsoft(token_json: Path | None, app_only: bool, address: str | None, as_json: bool, **options: Any) -> None:
     """Microsoft 365 mail and calendar, without a browser."""
     from sync import microsoft_accounts
 
@@ -206,15 +241,22 @@ def list_(as_json: bool) -> None:
     data = {
         "accounts": [
             {
-                "account_id": a.id, "address": a.address, "provider": a.provider, "owner": a.owner, "stage": a.stage,
-                "health": a.word, "error": a.error, "counts": a.counts, "reasons": a.reasons,
+                "account_id": a.id,
+                "address": a.address,
+                "provider": a.provider,
+                "owner": a.owner,
+                "stage": a.stage,
+                "health": a.word,
+                "error": a.error,
+                "counts": a.counts,
+                "reasons": a.reasons,
                 "last_success_at": a.last_success_at.isoformat() if a.last_success_at else None,
                 "coverage": a.coverage,
                 "streams": [{"stream": s.name, "kind": s.kind, "on": s.on, "counts": s.counts} for s in a.streams],
             }
             for a in rows
         ]
-    }  # fmt: skip
+    }
     lines = [f"{a.id:>4}  {a.address:<40} {a.provider:<10} {a.word:<10} {a.error or ''}".rstrip() for a in rows]
     show(data, lines or ["No account is connected yet."], as_json=as_json)
 
@@ -243,7 +285,11 @@ def remove(account_id: int, purge: bool, as_json: bool) -> None:
     with crm.db.transaction() as session:
         counts = accounts.remove(session, account_id, purge=purge, actor_id=None, now=crm.now())
     says = f"{counts['only_here']} items erased" if purge else f"the log keeps its {counts['seen']} items"
-    show({"account_id": account_id, "purged": purge} | counts, [f"Account {account_id} removed; {says}."], as_json=as_json)
+    show(
+        {"account_id": account_id, "purged": purge} | counts,
+        [f"Account {account_id} removed; {says}."],
+        as_json=as_json,
+    )
 
 
 @account.command("password")
@@ -270,7 +316,9 @@ def reconnect(account_id: int, token_json: Path, as_json: bool) -> None:
 
 @account.command("labels")
 @click.argument("account_id", type=int)
-@click.option("--labels", multiple=True, metavar="include=A,B|exclude=C", help="What is logged from now on; none: everything.")
+@click.option(
+    "--labels", multiple=True, metavar="include=A,B|exclude=C", help="What is logged from now on; none: everything."
+)
 @command
 def labels_(account_id: int, labels: tuple[str, ...], as_json: bool) -> None:
     """Which labels are logged; applied to the past as well."""
@@ -288,5 +336,3 @@ def register(main: click.Group) -> None:
     for name in ("pause", "resume"):
         account.command(name)(click.argument("account_id", type=int)(_change(name)))
     main.add_command(account)
-
-

@@ -116,7 +116,8 @@ def _explained(data: dict[str, Any]) -> Iterable[str]:
         for question in item["questions"]:
             yield f"  open question: {question['kind']} ({question['reason']})"
     for row in data["ledger"]:
-        yield f"{row['account']} {row['stream']} {row['remote_id']}: {row['state']}, stage {row['stage']}: {row['says']}"
+        place = f"{row['account']} {row['stream']} {row['remote_id']}"
+        yield f"{place}: {row['state']}, stage {row['stage']}: {row['says']}"
 
 
 @click.command()
@@ -133,7 +134,9 @@ def audit(account_id: int | None, as_json: bool) -> None:
 
 def _audited(data: dict[str, Any]) -> Iterable[str]:
     for account in data["accounts"]:
-        yield f"{account['account']}: {account['coverage']:.2%}" + (f" - {account['error']}" if account["error"] else "")
+        yield f"{account['account']}: {account['coverage']:.2%}" + (
+            f" - {account['error']}" if account["error"] else ""
+        )
         for stream in account["streams"]:
             missing = f", missing {', '.join(stream['missing'][:10])}" if stream["missing"] else ""
             yield f"  {stream['stream']:<30} {stream['ledger']} of {stream['remote']}{missing}"

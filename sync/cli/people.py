@@ -46,8 +46,10 @@ def list_(as_json: bool) -> None:
     """All users."""
     crm = service()
     with crm.db.reading() as session:
-        rows = [{"user_id": u.id, "email": u.email, "name": u.name, "role": u.role, "active": u.active}
-                for u in users.all_(session, active_only=False)]  # fmt: skip
+        rows = [
+            {"user_id": u.id, "email": u.email, "name": u.name, "role": u.role, "active": u.active}
+            for u in users.all_(session, active_only=False)
+        ]
     show({"users": rows}, [f"{r['email']:<40} {r['role']:<8} {r['name']}" for r in rows], as_json=as_json)
 
 
@@ -67,8 +69,15 @@ def import_(kind: str, file: str, dry_run: bool, mapping: Path | None, as_json: 
     columns = _mapping(mapping)
     with crm.db.transaction() as session:
         result = csvimport.run(
-            session, kind, text, mapping=columns, filename=Path(file).name, actor_id=None, now=crm.now(), dry_run=dry_run
-        )  # fmt: skip
+            session,
+            kind,
+            text,
+            mapping=columns,
+            filename=Path(file).name,
+            actor_id=None,
+            now=crm.now(),
+            dry_run=dry_run,
+        )
         data = result.as_json()
     outbox.drain(crm)
     show(data, _lines(data, dry_run), as_json=as_json)

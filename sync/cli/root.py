@@ -1,4 +1,5 @@
-"""What all commands share: the service built once, one JSON object or lines for people, and errors as one sentence with exit 1."""
+"""What all commands share: the service built once, one JSON object or lines for people, and errors as one sentence
+with exit 1."""
 
 from __future__ import annotations
 

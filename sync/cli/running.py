@@ -51,7 +51,11 @@ def sync(account_id: int | None, drain: bool, only: str | None, as_json: bool) -
         chosen = [account_id] if account_id is not None else []
         reports = passes.run(crm, chosen, drain=drain, options=Options(only=only, watch=bars.watch))
     outbox.drain(crm)
-    show(passes.as_dict(reports), [line for r in reports for line in _lines(r)] or ["No account to sync."], as_json=as_json)
+    show(
+        passes.as_dict(reports),
+        [line for r in reports for line in _lines(r)] or ["No account to sync."],
+        as_json=as_json,
+    )
     if any(r.state not in ("level", "behind") or (drain and r.state == "behind") for r in reports):
         sys.exit(FAILED)
     if any(s.counts.quarantined for r in reports for s in r.streams.values()):
@@ -118,11 +122,19 @@ def rematch_(since: datetime | None, dry_run: bool, as_json: bool) -> None:
         scope = rematch.everything(session, since)
     change, rest = rematch.run(crm, scope, dry_run=dry_run)
     data = {
-        "dry_run": dry_run, "items": change.items, "attached": change.attached, "moved": change.moved,
-        "detached": change.detached, "left": len(rest.threads) + len(rest.series),
-    }  # fmt: skip
+        "dry_run": dry_run,
+        "items": change.items,
+        "attached": change.attached,
+        "moved": change.moved,
+        "detached": change.detached,
+        "left": len(rest.threads) + len(rest.series),
+    }
     verb = "Would attach" if dry_run else "Attached"
-    show(data, [f"{verb} {change.attached}, moved {change.moved}, detached {change.detached} of {change.items} items."], as_json=as_json)
+    show(
+        data,
+        [f"{verb} {change.attached}, moved {change.moved}, detached {change.detached} of {change.items} items."],
+        as_json=as_json,
+    )
 
 
 def stop_on_signals(crm: Service) -> None:

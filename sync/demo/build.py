@@ -1,4 +1,5 @@
-"""Writes the demo's files (Maildirs, calendars, CSVs) and pulls them through the real commands' functions. Touches only its own data folder."""
+"""Writes the demo's files (Maildirs, calendars, CSVs) and pulls them through the real commands' functions. Touches
+only its own data folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Writes the demo's meetings as iCalendar files and invitations: single, recurring with a moved and a cancelled instance, private, all-day."""
+"""Writes the demo's meetings as iCalendar files and invitations: single, recurring with a moved and a cancelled
+instance, private, all-day."""
 
 from __future__ import annotations
 

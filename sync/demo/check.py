@@ -1,6 +1,5 @@
-"""The demo check: starts the service as a customer would, signs in over HTTP and asserts that the log is right. Knows the files that were written and
-nothing of the database.
-"""
+"""The demo check: starts the service as a customer would, signs in over HTTP and asserts that the log is right. Knows
+the files that were written and nothing of the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Writes the demo's mails: RFC 5322 bytes with the headers real clients set. Draws nothing; the caller says what is in them."""
+"""Writes the demo's mails: RFC 5322 bytes with the headers real clients set. Draws nothing; the caller says what is
+in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The demo's everyday traffic: threads between the team and its customers over half a year, newsletters, automatic mail, internal talk."""
+"""The demo's everyday traffic: threads between the team and its customers over half a year, newsletters, automatic
+mail, internal talk."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Every fixture trap of the field, once each, as mails and meetings: what users of comparable systems complain about. Each is small, named,
-and found again by the check.
-"""
+"""Every fixture trap of the field, once each, as mails and meetings: what users of comparable systems complain about.
+Each is small, named, and found again by the check."""
 
 from __future__ import annotations
 
@@ -142,7 +141,8 @@ def _content(world: World, now: datetime) -> Iterator[Letter]:
 
 
 def _meetings(world: World, now: datetime, traps: Traps) -> None:
-    """One in five calendars, a series with exceptions, a guest without address, private, all-day, cancelled, by invitation mail alone."""
+    """One in five calendars, a series with exceptions, a guest without address, private, all-day, cancelled, by
+    invitation mail alone."""
     erik: Person = world.at("nordhavn.example")[0]
     today = now.date()
     team = tuple(TEAM)
@@ -166,5 +166,5 @@ def _meetings(world: World, now: datetime, traps: Traps) -> None:
     sender = world.at("telfa.example")[0]
     traps.letters.append(
         Letter(who(sender), [who(MIA)], "Invitation: Review at Telfa", "You are invited.\n", now - timedelta(days=6),
-               "<invitation@telfa.example>", calendar=("REQUEST", invitation.ics(now - timedelta(days=6), "REQUEST")), boxes=[(MIA, "INBOX")])  # fmt: skip
+               "<invitation@telfa.example>", calendar=("REQUEST", invitation.ics(now - timedelta(days=6), "REQUEST")), boxes=[(MIA, "INBOX")])
     )

@@ -1,8 +1,8 @@
-"""``make bench``: the same mailbox, in one run, by mbsync and by us; prints a table of ratios and writes bench/out/bench.json.
+"""``make bench``: the same mailbox, in one run, by mbsync and by us; prints a table of ratios and writes
+bench/out/bench.json.
 
-Ratios within one run are what counts: machines are noisy, and figures of two runs must not be compared. ``--mails``, ``--only`` and
-``--quick`` cut it down while working.
-"""
+Ratios within one run are what counts: machines are noisy, and figures of two runs must not be compared. ``--mails``,
+``--only`` and ``--quick`` cut it down while working."""
 
 from __future__ import annotations
 
@@ -59,12 +59,23 @@ def fill(server: dovecot.Dovecot, count: int) -> tuple[int, int]:
 def ours(port: int, url: str | None, workers: int) -> dict[str, Any]:
     """One run in fresh processes and a fresh database."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = {"CRM_SYNC_DATA_DIR": folder, "CRM_SYNC_ALLOW_PRIVATE_HOSTS": "1", "CRM_SYNC_SECRET_KEY": "bench-secret-key-bench"}
+        environment = {
+            "CRM_SYNC_DATA_DIR": folder,
+            "CRM_SYNC_ALLOW_PRIVATE_HOSTS": "1",
+            "CRM_SYNC_SECRET_KEY": "bench-secret-key-bench",
+        }
         if url:
             environment["CRM_SYNC_DATABASE_URL"] = url
         told = Path(folder) / "told.json"
-        told.write_text(json.dumps({"port": port, "password": dovecot.PASSWORD, "workers": workers, "environment": environment}))
-        done = subprocess.run([sys.executable, "-m", "tests.bench.ours", str(told)], capture_output=True, text=True, env=os.environ | environment)
+        told.write_text(
+            json.dumps({"port": port, "password": dovecot.PASSWORD, "workers": workers, "environment": environment})
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.bench.ours", str(told)],
+            capture_output=True,
+            text=True,
+            env=os.environ | environment,
+        )
         if done.returncode:
             raise RuntimeError(done.stderr[-2000:])
         return dict(json.loads(done.stdout))
@@ -81,17 +92,28 @@ def measure(count: int, only: str, quick: bool) -> dict[str, Any]:
             if only and only != name:
                 continue
             with line(server.port, faults) as port, tempfile.TemporaryDirectory() as folder:
-                cells = [("mbsync", lambda: peer.mirror(Path(folder) / "a", port, dovecot.PASSWORD, fsync=True)),
-                         ("mbsync, no fsync", lambda: peer.mirror(Path(folder) / "b", port, dovecot.PASSWORD, fsync=False))]  # fmt: skip
+                cells = [
+                    ("mbsync", lambda: peer.mirror(Path(folder) / "a", port, dovecot.PASSWORD, fsync=True)),
+                    ("mbsync, no fsync", lambda: peer.mirror(Path(folder) / "b", port, dovecot.PASSWORD, fsync=False)),
+                ]
                 for store in ("SQLite",) if quick else ("SQLite", "PostgreSQL"):
                     for workers in (1, 2):
-                        cells.append((f"ours, {store}, {workers} worker{'s' if workers > 1 else ''}",
-                                      lambda s=store, w=workers: ours(port, cluster.create(f"b{len(rows)}") if s == "PostgreSQL" else None, w)))  # fmt: skip
+                        cells.append(
+                            (
+                                f"ours, {store}, {workers} worker{'s' if workers > 1 else ''}",
+                                lambda s=store, w=workers: ours(
+                                    port, cluster.create(f"b{len(rows)}") if s == "PostgreSQL" else None, w
+                                ),
+                            )
+                        )
                 for what, run in cells:
                     row = {"line": name, "what": what} | run()
                     row["rate"] = row["stored"] / row["seconds"]
                     rows.append(row)
-                    print(f"{name:<20} {what:<28} {row['rate']:8.0f} msg/s {row['seconds']:7.1f} s {row['peak_mb']:6.0f} MB", file=sys.stderr)
+                    print(
+                        f"{name:<20} {what:<28} {row['rate']:8.0f} msg/s {row['seconds']:7.1f} s {row['peak_mb']:6.0f} MB",
+                        file=sys.stderr,
+                    )
     finally:
         server.stop()
         cluster.stop()
@@ -100,8 +122,10 @@ def measure(count: int, only: str, quick: bool) -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> str:
     """Markdown: rates and ratios to mbsync of the same line."""
-    lines = ["| line | what | msg/s | x mbsync | x mbsync, no fsync | first 50 | peak MB | MB in | commands | no-op s (commands) |",
-             "|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        "| line | what | msg/s | x mbsync | x mbsync, no fsync | first 50 | peak MB | MB in | commands | no-op s (commands) |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
     base: dict[tuple[str, str], float] = {(r["line"], r["what"]): r["rate"] for r in result["rows"]}
     for r in result["rows"]:
         first = f"{r['first_50']:.2f} s" if "first_50" in r else ""

@@ -1,4 +1,5 @@
-"""The bench's mailbox: N mails in four folders, mixed sizes, one in ten with an attachment; seeded, so that every run moves the same bytes."""
+"""The bench's mailbox: N mails in four folders, mixed sizes, one in ten with an attachment; seeded, so that every run
+moves the same bytes."""
 
 from __future__ import annotations
 
@@ -32,21 +33,32 @@ def _mail(draw: random.Random, number: int, folder: str, at: datetime) -> bytes:
     sender, reader = (ours, customer) if folder == "Sent" else (customer, ours)
     text = _text(draw, draw.choice((300, 800, 1500, 3000, 9000)))
     head = [
-        f"From: {sender}", f"To: {reader}", f"Subject: {draw.choice(WORDS)} {draw.choice(WORDS)} {number // 3}",
-        f"Date: {at:%a, %d %b %Y %H:%M:%S} +0000", f"Message-ID: <bench{number}@c{person % 400}.example>", "MIME-Version: 1.0",
-        *(f"Received: from mx{n}.example (mx{n}.example [192.0.2.{n}]) by mail.example; {at:%a, %d %b %Y %H:%M:%S} +0000" for n in range(3)),
-    ]  # fmt: skip
+        f"From: {sender}",
+        f"To: {reader}",
+        f"Subject: {draw.choice(WORDS)} {draw.choice(WORDS)} {number // 3}",
+        f"Date: {at:%a, %d %b %Y %H:%M:%S} +0000",
+        f"Message-ID: <bench{number}@c{person % 400}.example>",
+        "MIME-Version: 1.0",
+        *(
+            f"Received: from mx{n}.example (mx{n}.example [192.0.2.{n}]) by mail.example; {at:%a, %d %b %Y %H:%M:%S} +0000"
+            for n in range(3)
+        ),
+    ]
     if number % 3:
         parent = f"<bench{number - number % 3}@c{person % 400}.example>"
         head += [f"In-Reply-To: {parent}", f"References: {parent}"]
     if draw.random() >= 0.1:
         body = _alternative(text) if draw.random() < 0.5 else ("Content-Type: text/plain; charset=utf-8\r\n\r\n" + text)
         return ("\r\n".join(head) + "\r\n" + body).encode()
-    data = base64.encodebytes(draw.randbytes(draw.choice((60_000, 150_000, 250_000, 400_000)))).decode().replace("\n", "\r\n")
+    data = (
+        base64.encodebytes(draw.randbytes(draw.choice((60_000, 150_000, 250_000, 400_000))))
+        .decode()
+        .replace("\n", "\r\n")
+    )
     return (
         "\r\n".join(head) + '\r\nContent-Type: multipart/mixed; boundary="mix"\r\n\r\n--mix\r\n'
-        f"Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n--mix\r\nContent-Type: application/pdf; name=\"f{number}.pdf\"\r\n"
-        f"Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"f{number}.pdf\"\r\n\r\n{data}\r\n--mix--\r\n"
+        f'Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n--mix\r\nContent-Type: application/pdf; name="f{number}.pdf"\r\n'
+        f'Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename="f{number}.pdf"\r\n\r\n{data}\r\n--mix--\r\n'
     ).encode()
 
 

@@ -1,8 +1,8 @@
-"""One measured run of ours, in a process of its own so that its memory is its own: fetch to durable commit, then a pass with nothing to do.
+"""One measured run of ours, in a process of its own so that its memory is its own: fetch to durable commit, then a
+pass with nothing to do.
 
-``python -m tests.bench.ours SETUP.json``: sets up a database and account (not measured), runs the given number of worker processes over
-the account, prints one JSON object.
-"""
+``python -m tests.bench.ours SETUP.json``: sets up a database and account (not measured), runs the given number of
+worker processes over the account, prints one JSON object."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def prepare(told: dict[str, Any]) -> int:
     rows = "".join(f"p{i}@c{i % 400}.example,Person {i},Company {i % 400},c{i % 400}.example\n" for i in range(PEOPLE))
     with service.db.transaction() as session:
         pipelines.ensure_default(session)
-        users.create(session, email=ADDRESS, name="Rep", role="rep", password="correct horse battery", now=now, actor_id=None)
+        users.create(
+            session, email=ADDRESS, name="Rep", role="rep", password="correct horse battery", now=now, actor_id=None
+        )
         csvimport.run(session, "contacts", "email,name,company,company_domain\n" + rows, actor_id=None, now=now)
     outbox.drain(service)
     config = {"host": "127.0.0.1", "port": told["port"], "username": "bench", "security": "none", "auth": "password"}
@@ -57,11 +59,16 @@ def worker(account_id: int, out: SimpleQueue[dict[str, Any]]) -> None:
     report = passes.run(service, [account_id], drain=True, options=Options(watch=watch))[0]
     out.put(
         {
-            "stored": sum(s.counts.stored for s in report.streams.values()), "requests": report.requests,
-            "bytes": report.bytes_in, "first_50": first, "cpu": time.process_time() - cpu, "state": report.state,
-            "error": report.error, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "stored": sum(s.counts.stored for s in report.streams.values()),
+            "requests": report.requests,
+            "bytes": report.bytes_in,
+            "first_50": first,
+            "cpu": time.process_time() - cpu,
+            "state": report.state,
+            "error": report.error,
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
-    )  # fmt: skip
+    )
 
 
 def drain(account_id: int, workers: int) -> tuple[float, list[dict[str, Any]]]:
@@ -87,14 +94,21 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "seconds": seconds, "stored": sum(r["stored"] for r in reports), "requests": sum(r["requests"] for r in reports),
-                "bytes": sum(r["bytes"] for r in reports), "first_50": min(r["first_50"] for r in reports if r["first_50"]),
-                "cpu": sum(r["cpu"] for r in reports), "peak_mb": max(r["peak_mb"] for r in reports),
-                "states": [r["state"] for r in reports], "errors": [r["error"] for r in reports if r["error"]],
-                "noop_seconds": again, "noop_requests": idle[0]["requests"], "noop_stored": idle[0]["stored"],
+                "seconds": seconds,
+                "stored": sum(r["stored"] for r in reports),
+                "requests": sum(r["requests"] for r in reports),
+                "bytes": sum(r["bytes"] for r in reports),
+                "first_50": min(r["first_50"] for r in reports if r["first_50"]),
+                "cpu": sum(r["cpu"] for r in reports),
+                "peak_mb": max(r["peak_mb"] for r in reports),
+                "states": [r["state"] for r in reports],
+                "errors": [r["error"] for r in reports if r["error"]],
+                "noop_seconds": again,
+                "noop_requests": idle[0]["requests"],
+                "noop_stored": idle[0]["stored"],
             }
         )
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The peer: mbsync (isync) mirrors the same mailbox to Maildir, as it comes and with fsync off. Measured like ours: wall time, peak memory."""
+"""The peer: mbsync (isync) mirrors the same mailbox to Maildir, as it comes and with fsync off. Measured like ours:
+wall time, peak memory."""
 
 from __future__ import annotations
 
