@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from connectors.types import Upsert
 from crm import outbox, sharing
-from crm.models import Account, Communication, Ledger, Sighting, Stream
-from sync import labels, meetings
+from crm.models import Account, Ledger, Sighting, Stream
+from sync import labels, meetings, reasons
 from sync.attach import attach_threads, groups_of
 from sync.intents import Insert, Intent, Invite, Meeting, Pend, Quarantine, Skip, Tombstone, Update
 from sync.screen import LABEL_OFF, Policy
@@ -65,7 +65,7 @@ def apply(session: Session, place: Place, intents: Sequence[Intent], policy: Pol
     inserts = [i for i in intents if isinstance(i, Insert)]
     stored = insert_mails(session, place.account, inserts, place.now)
     rows: dict[str, dict[str, Any]] = {}
-    joined = _stored_rows(session, place, intents, stored, rows)
+    joined = _stored_rows(session, place, intents, stored, existing, rows)
     _calendar_rows(session, place, intents, rows)
     for intent in intents:
         _other_row(place, intent, existing, rows, policy)
@@ -74,8 +74,7 @@ def apply(session: Session, place: Place, intents: Sequence[Intent], policy: Pol
     _hide(session, place, rows)
     counts.removed += _tombstone(session, place, [i for i in intents if isinstance(i, Tombstone)], existing)
     touched = stored.threads | groups_of(session, joined)[0]
-    decided = attach_threads(session, touched, place.now)
-    _reasons(session, decided)
+    attach_threads(session, touched, place.now)
     sharing.refresh(session, _communications(rows))
     if stored.ids:
         outbox.emit(session, "communication.stored", {"ids": sorted(stored.ids.values())}, now=place.now)
@@ -141,11 +140,13 @@ def _row(place: Place, upsert: Upsert, state: str, reason: str | None, **more: A
 
 
 def _stored_rows(
-    session: Session, place: Place, intents: Sequence[Intent], stored: Stored, rows: dict[str, dict[str, Any]]
-) -> list[int]:
+    session: Session, place: Place, intents: Sequence[Intent], stored: Stored, existing: Mapping[str, Any],
+    rows: dict[str, dict[str, Any]],
+) -> list[int]:  # fmt: skip
     """Ledger rows and sightings of mails that are in the log now. Returns known mails that are new to this account."""
     sighted: dict[int, Upsert] = {}
-    aside = _aside(session, [i.communication_id for i in intents if isinstance(i, Update) and i.communication_id])
+    updates = [i.communication_id for i in intents if isinstance(i, Update) and i.communication_id]
+    aside = reasons.known(session, updates)
     for intent in intents:
         if isinstance(intent, Insert):
             upsert, communication_id = intent.arrival.upsert, stored.ids[intent.key]
@@ -155,21 +156,12 @@ def _stored_rows(
             continue
         envelope = intent.arrival.envelope if intent.arrival else None
         more = {"message_id": envelope.message_id or None} if envelope else {}
-        because = aside.get(communication_id)
+        before = existing.get(upsert.remote_id)
+        own = before.reason if before is not None and before.state == "stored" else None
+        because = own if own in reasons.OF_THEIR_OWN else aside.get(communication_id)
         rows[upsert.remote_id] = _row(place, upsert, "stored", because, communication_id=communication_id, **more)
         sighted[communication_id] = upsert
     return sorted(set(sight(session, place, sighted)) - set(stored.ids.values()))
-
-
-def _aside(session: Session, known: Sequence[int]) -> dict[int, str | None]:
-    """Why items that the log holds already are nobody's question, of those that are: their further rows say so too."""
-    found: dict[int, str | None] = {}
-    for start in range(0, len(known), 500):
-        query = select(Communication.id, Communication.kind, Communication.reason).where(
-            Communication.id.in_(known[start : start + 500]), Communication.status == "ignored"
-        )
-        found.update({i: "invitation" if kind == "meeting" else reason for i, kind, reason in session.execute(query)})
-    return found
 
 
 def sight(session: Session, place: Place, sighted: Mapping[int, Upsert | None]) -> list[int]:
@@ -214,12 +206,14 @@ def _calendar_rows(session: Session, place: Place, intents: Sequence[Intent], ro
     if not arrivals:
         return
     outcome = meetings.store(session, place.account, place.stream, [i.arrival for i in arrivals], place.now)
+    aside = reasons.known(session, [told.communication_id for told in outcome.values() if told.communication_id])
     for intent in arrivals:
         upsert = intent.arrival.upsert
         told = outcome[upsert.remote_id]
         envelope = intent.arrival.envelope
         rows[upsert.remote_id] = _row(
-            place, upsert, told.state, told.reason, communication_id=told.communication_id, ical_uid=told.uid,
+            place, upsert, told.state, told.reason or aside.get(told.communication_id or 0),
+            communication_id=told.communication_id, ical_uid=told.uid,
             message_id=(envelope.message_id or None) if envelope else None,
         )  # fmt: skip
     sight(session, place, {c: None for told in outcome.values() for c in told.communications})
@@ -308,21 +302,6 @@ def _tombstone(session: Session, place: Place, tombstones: Sequence[Tombstone], 
     )
     meetings.withdraw(session, place.stream, [row.remote_id for row in live], place.now)
     return len(ids)
-
-
-def _reasons(session: Session, decided: Mapping[int, str | None]) -> None:
-    """The ledger says of an item in the log why it is nobody's question: bulk, automatic, internal."""
-    by_reason: dict[str | None, list[int]] = {}
-    for communication_id, because in decided.items():
-        by_reason.setdefault(because, []).append(communication_id)
-    for because, ids in by_reason.items():
-        for start in range(0, len(ids), 500):
-            session.execute(
-                update(_ledger)
-                .where(_ledger.c.communication_id.in_(ids[start : start + 500]), _ledger.c.state == "stored")
-                .where(_ledger.c.reason.is_distinct_from(because), _ledger.c.reason.is_distinct_from("invitation"))
-                .values(reason=because)
-            )
 
 
 def _count(existing: Mapping[str, Any], rows: Mapping[str, dict[str, Any]], counts: Counts) -> None:

@@ -32,6 +32,7 @@ from matching.addresses import canonical
 from matching.decide import decide_thread
 from matching.memory import InMemoryDirectory
 from matching.types import Candidate, Decision, Item, Mark, Party, Status
+from sync import reasons
 from sync.items import list_host
 from sync.policy import rules as rules_in_force
 
@@ -290,7 +291,12 @@ def _reconcile(
         change.reasons[decision.item] = decision.reason if decision.status is Status.IGNORED else None
     if not dry_run:
         work.write(session)
+        reasons.tell(session, {i: r for i, r in change.reasons.items() if r != _set_aside(loaded.stored[i])})
     return change
+
+
+def _set_aside(row: Any) -> str | None:
+    return row.reason if row.status == Status.IGNORED else None
 
 
 def _by_communication(session: Session, model: Any, ids: Sequence[int]) -> dict[int, list[Any]]:

@@ -244,3 +244,17 @@ def test_a_batch_costs_a_fixed_number_of_statements(lite: Office) -> None:
         lite.sync(drain=False)
         costs.append(len(sent))
     assert costs[1] <= costs[0] + 4, costs
+
+
+def test_a_further_row_of_an_item_set_aside_says_why_and_new_flags_do_not_forget_it(office: Office) -> None:
+    box = office.mailbox()
+    inner = mail("rep@ourco.example", "ben@ourco.example", id="<in@x.example>", subject="Lunch")
+    first = office.deliver(box, inner)
+    office.sync()
+    copy = office.deliver(box, inner, stream="Sent")
+    office.sync()
+    assert office.states() == {first: "stored:internal"}
+    assert office.states("Sent") == {copy: "stored:internal"}
+    office.boxes[box].flag("INBOX", first, {"seen"})
+    office.sync()
+    assert office.states() == {first: "stored:internal"}

@@ -1,4 +1,5 @@
-"""Push at Google and Microsoft: channels made, renewed and replaced; notices told from forgeries; only a nudge follows."""
+"""Push at Google and Microsoft: channels made, renewed and replaced; notices told from forgeries; only a nudge
+follows."""
 
 from __future__ import annotations
 
@@ -115,7 +116,8 @@ def test_pub_sub_is_believed_with_googles_token_for_us_and_from_our_subscription
         assert hook.post("/hooks/google", json=body, headers=headers).status_code == 403
     assert not nudged(made, account_id)
     good = {"Authorization": f"Bearer {signed(world, audience)}"}
-    assert hook.post("/hooks/google", json=google_push.envelope("stranger@x.example", 7), headers=good).status_code == 202
+    stranger = google_push.envelope("stranger@x.example", 7)
+    assert hook.post("/hooks/google", json=stranger, headers=good).status_code == 202
     assert not nudged(made, account_id)
     assert hook.post("/hooks/google", json=body, headers=good).status_code == 202
     assert nudged(made, account_id)
@@ -211,7 +213,8 @@ def nudged(made: Cloud, account_id: int) -> bool:
 
 
 def subscribe(made: Cloud, account_id: int) -> dict[str, str]:
-    """Two live subscriptions, as ``renew`` keeps them (the model cannot reach an address on the internet to validate it)."""
+    """Two live subscriptions, as ``renew`` keeps them (the model cannot reach an address on the internet to validate
+    it)."""
     service, now = made.office.service, made.office.clock()
     sealed = service.vault.seal(SECRET, context=push_state.secret_context(account_id))
     later = push_state.stamp(now.replace(year=now.year + 1))
@@ -232,7 +235,8 @@ def notice(subscription: str, secret: str, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def made(sqlite_database: Database, tmp_path: Path) -> Iterator[Cloud]:
     more = {
-        "CRM_SYNC_BASE_URL": BASE, "CRM_SYNC_GOOGLE_PUBSUB_TOPIC": TOPIC, "CRM_SYNC_GOOGLE_PUSH_EMAIL": google_push.SENDER,
+        "CRM_SYNC_BASE_URL": BASE, "CRM_SYNC_GOOGLE_PUBSUB_TOPIC": TOPIC,
+        "CRM_SYNC_GOOGLE_PUSH_EMAIL": google_push.SENDER,
     }  # fmt: skip
     with cloud(sqlite_database, tmp_path, **more) as found:
         yield found

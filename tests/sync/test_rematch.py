@@ -162,3 +162,14 @@ def _world(office: Office, first: str = "mails") -> None:
 
 def _named(office: Office) -> list[tuple[Any, ...]]:
     return sorted((line["message_id"], tuple(line["contacts"]), tuple(line["companies"])) for line in office.log())
+
+
+def test_the_ledger_stops_saying_bulk_when_its_sender_becomes_a_contact(office: Office) -> None:
+    box = office.mailbox()
+    remote_id = office.deliver(box, mail("News <news@shop.example>", List_Unsubscribe="<mailto:x@shop.example>", Precedence="bulk"))
+    office.sync()
+    assert office.states() == {remote_id: "stored:bulk"}
+    office.contact("news@shop.example", name="News")
+    office.follow()
+    linked = office.log()[0]["status"] != "ignored"
+    assert office.states() == {remote_id: "stored" if linked else "stored:bulk"}
