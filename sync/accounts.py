@@ -20,7 +20,7 @@ from crm.errors import Refused
 from crm.models import Account, AccountAlias, Communication, Ledger, Link, Sighting, Stream, User
 from crm.privacy import Tier, tier_of
 from matching.addresses import canonical
-from sync import streams, whose
+from sync import meetings, streams, whose
 from sync.contexts import open_part, parts_of
 from sync.limits import Limits
 from sync.service import Service
@@ -263,7 +263,7 @@ def remove(session: Session, account_id: int, *, purge: bool, actor_id: int | No
         now=now,
     )
     if purge:
-        _purge(session, account_id)
+        _purge(session, account_id, now)
     return counts
 
 
@@ -282,7 +282,7 @@ def _only_here(account_id: int) -> Any:
     )
 
 
-def _purge(session: Session, account_id: int) -> None:
+def _purge(session: Session, account_id: int, now: datetime) -> None:
     from crm import search
 
     ids = list(session.scalars(select(_only_here(account_id).c.communication_id)))
@@ -295,6 +295,7 @@ def _purge(session: Session, account_id: int) -> None:
     session.execute(delete(Stream).where(Stream.account_id == account_id))
     session.execute(delete(AccountAlias).where(AccountAlias.account_id == account_id))
     session.execute(delete(Sighting).where(Sighting.account_id == account_id))
+    meetings.forget(session, account_id, now)
 
 
 def live(session: Session, account_id: int) -> Account:

@@ -1,7 +1,9 @@
 """What Google and Microsoft post to us: told from forgeries, turned into a nudge, and nothing more.
 
-Contents are never used: a notice only says that an account is worth a sync. Answers are HTTP statuses; what is wrong is counted
-and not explained to the sender. Sources: Gmail and Calendar push guides, Graph change notifications (webhooks, lifecycle events).
+Contents are never used: a notice only says that an account is worth a sync. Answers are HTTP statuses; what is wrong
+is counted
+and not explained to the sender. Sources: Gmail and Calendar push guides, Graph change notifications (webhooks,
+lifecycle events).
 """
 
 from __future__ import annotations
@@ -46,7 +48,10 @@ def google(service: Service, headers: Mapping[str, str], body: bytes, account_id
     """A push from Google: a calendar channel's, or a mailbox's through Pub/Sub. Returns the status to answer with."""
     lowered = {name.lower(): value for name, value in headers.items()}
     try:
-        found = _channel(service, lowered, account_id) if "x-goog-channel-id" in lowered else _mailbox(service, lowered, body)
+        if "x-goog-channel-id" in lowered:
+            found = _channel(service, lowered, account_id)
+        else:
+            found = _mailbox(service, lowered, body)
     except watch.Forged as error:
         log.warning("a push request in Google's name was refused (%s)", error)
         return FORGED

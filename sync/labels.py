@@ -1,7 +1,9 @@
 """Label rules over the past: what a person's choice of labels leaves out is hidden, what it takes in again is fetched.
 
-Hiding takes an account's sighting of an item away: seen nowhere else, it exists for nobody, and its links wait for it to come
-back, those that people made too. The rules themselves are applied in ``sync.screen``; here is what follows from them for what is
+Hiding takes an account's sighting of an item away: seen nowhere else, it exists for nobody, and its links wait for
+it to come
+back, those that people made too. The rules themselves are applied in ``sync.screen``; here is what follows from them
+for what is
 stored already. Reads only the labels that the ledger holds; asks no provider.
 """
 
@@ -35,7 +37,13 @@ def hide(session: Session, account_id: int, communication_ids: Sequence[int]) ->
 
 
 def choose(
-    session: Session, account_id: int, include: Sequence[str], exclude: Sequence[str], *, actor_id: int | None, now: datetime
+    session: Session,
+    account_id: int,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    *,
+    actor_id: int | None,
+    now: datetime,
 ) -> tuple[int, int]:
     """Set an account's label rules and apply them to what is there: (hidden, to be fetched again at the next sync)."""
     account = session.get_one(Account, account_id)
@@ -53,7 +61,8 @@ def _clean(names: Sequence[str]) -> list[str]:
 
 
 def _apply(session: Session, account: Account) -> tuple[int, int]:
-    include, exclude = ({label.lower() for label in given} for given in (account.include_labels, account.exclude_labels))
+    include = {label.lower() for label in account.include_labels}
+    exclude = {label.lower() for label in account.exclude_labels}
     query = (
         select(Ledger.id, Ledger.labels, Ledger.state, Ledger.communication_id)
         .join(Stream, Stream.id == Ledger.stream_id)

@@ -1,6 +1,7 @@
 """Push channels made, renewed and ended for Google and Microsoft accounts, and the nudge that a notice leads to.
 
-A channel is a convenience: polling runs underneath, a channel that can't be had is written down with its reason, and one
+A channel is a convenience: polling runs underneath, a channel that can't be had is written down with its reason, and
+one
 that stays silent while polling finds new mail is made anew. No session is open while a provider talks.
 """
 
@@ -35,14 +36,16 @@ AGAIN = timedelta(hours=1)
 
 
 def renew(service: Service, account_id: int) -> str:
-    """Make what is missing, renew what is due, replace what stays silent. Returns a word for the log: off, ok or failed."""
+    """Make what is missing, renew what is due, replace what stays silent. Returns a word for the log: off, ok or
+    failed."""
     if not push_state.possible(service):
         return "off"
     now = service.now()
     with service.db.reading() as session:
         account = session.get_one(Account, account_id)
         push = push_state.read(account)
-        rows = list(session.scalars(select(Stream).where(Stream.account_id == account_id, Stream.missing_since.is_(None))))
+        shown = select(Stream).where(Stream.account_id == account_id, Stream.missing_since.is_(None))
+        rows = list(session.scalars(shown))
         calendars = [r.remote_id for r in rows if r.kind == "calendar" and is_on(account, r)]
         silent = push_state.is_silent(session, account_id, push, now)
     if silent:

@@ -1,6 +1,8 @@
-"""What is kept of an account's push: its channels at the provider, when they must be renewed, and when they were last heard.
+"""What is kept of an account's push: its channels at the provider, when they must be renewed, and when they were
+last heard.
 
-Lies in ``account.memory["push"]``: small facts that may be lost (then channels are made anew, and polling finds everything
+Lies in ``account.memory["push"]``: small facts that may be lost (then channels are made anew, and polling finds
+everything
 meanwhile). Secrets of channels are sealed. Asks no provider and starts nothing.
 """
 
@@ -28,7 +30,8 @@ NOTE_EVERY = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One thing a provider notifies us of. ``about`` is "mail", "calendar" or a calendar's id; ``id`` and ``resource`` are the provider's;
+    """One thing a provider notifies us of. ``about`` is "mail", "calendar" or a calendar's id; ``id`` and
+    ``resource`` are the provider's;
     ``secret`` is sealed. Times are ISO 8601, UTC."""
 
     about: str
@@ -46,7 +49,8 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """All of an account. ``cannot`` says by what it is about why something is polled only; ``says`` what went wrong last."""
+    """All of an account. ``cannot`` says by what it is about why something is polled only; ``says`` what went wrong
+    last."""
 
     channels: tuple[Channel, ...] = ()
     cannot: dict[str, str] = field(default_factory=dict)

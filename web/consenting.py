@@ -1,6 +1,8 @@
-"""The way through a provider's own sign-in and back: what the session keeps meanwhile, and what follows once the person agreed.
+"""The way through a provider's own sign-in and back: what the session keeps meanwhile, and what follows once the
+person agreed.
 
-What is kept (state, PKCE verifier, which account is signed in to again) lies sealed in the session cookie, is used once, and is
+What is kept (state, PKCE verifier, which account is signed in to again) lies sealed in the session cookie, is used
+once, and is
 good for half an hour. A new account goes on to the page of choices; an account known before gets its new token at once.
 """
 
@@ -83,7 +85,7 @@ def refused(provider: str, problem: Problem | Refused) -> Page:
     operator = getattr(problem, "field", "") == "operator"
     says = str(problem)
     if operator and not door.me().admin:
-        says = f"The connection to {TITLES[provider]} is not set up rightly. An admin has to mend it; your account is fine."
+        says = f"The connection to {TITLES[provider]} is not set up rightly. An admin has to mend it."
     page = render_template(
         "connecting/refused.html", says=says, provider=provider, title=TITLES[provider], operator=operator
     )

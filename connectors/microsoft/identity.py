@@ -54,6 +54,7 @@ TRANSIENT_ERRORS = frozenset(
     ]
 )
 PERSON_SENTENCES: Mapping[str, str] = {
+    "access_denied": "You did not agree at Microsoft: start again and accept the permissions.",
     "consent_required": "Microsoft asks for consent again: reconnect this account and agree to the permissions.",
     "basic_action": "Microsoft asks for a further step at sign-in: reconnect this account.",
     "additional_action": "Microsoft asks for a step outside sign-in (a device policy): ask your administrator, then "

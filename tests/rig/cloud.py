@@ -1,4 +1,5 @@
-"""An office whose people have Google and Microsoft accounts: the model servers, the service that points at them, one clock for
+"""An office whose people have Google and Microsoft accounts: the model servers, the service that points at them, one
+clock for
 all. In this process, through the real flow; the servers listen on loopback."""
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Cloud:
 
 @contextmanager
 def cloud(database: Database, folder: Path, **more: str) -> Iterator[Cloud]:
-    """Both model servers and an office that reaches them; the servers' answers are held against their schemas at the end."""
+    """Both model servers and an office that reaches them; the servers' answers are held against their schemas at the
+    end."""
     clock = Clock()
     world = google.World(lambda: clock.at.timestamp())
     with google.Server(world) as first, microsoft.Server(tls_dir=folder / "tls", now=clock) as second:

@@ -1,4 +1,5 @@
-"""A model server of a provider as a process of its own, spoken to over its control endpoint alone: as anybody's server would be."""
+"""A model server of a provider as a process of its own, spoken to over its control endpoint alone: as anybody's
+server would be."""
 
 from __future__ import annotations
 
@@ -55,5 +56,6 @@ class ModelProcess:
         return {
             "CRM_SYNC_GRAPH_ENDPOINT": self.told["origin"], "CRM_SYNC_MICROSOFT_AUTHORITY": self.told["origin"],
             "CRM_SYNC_MICROSOFT_CLIENT_ID": self.told["client_id"], "CRM_SYNC_MICROSOFT_TENANT": "common",
-            "CRM_SYNC_MICROSOFT_CLIENT_SECRET": self.told["client_secret"], "CRM_SYNC_CA_BUNDLE": self.told["ca_bundle"],
+            "CRM_SYNC_MICROSOFT_CLIENT_SECRET": self.told["client_secret"],
+            "CRM_SYNC_CA_BUNDLE": self.told["ca_bundle"],
         }  # fmt: skip

@@ -1,4 +1,5 @@
-"""Google and Microsoft accounts in the product: aliases, tokens, operators' faults, label rules, and one log of many mailboxes."""
+"""Google and Microsoft accounts in the product: aliases, tokens, operators' faults, label rules, and one log of many
+mailboxes."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ def test_a_wrong_client_secret_is_the_operators_matter_and_flips_no_account(made
     assert [r.state for r in reports] == ["failed", "failed"]
     assert [made.office.account(i).health for i in ids] == ["ok", "ok"]
     told = {(n.user_id, n.key) for n in made.office.rows(Notification)}
-    assert told == {(made.office.ada, f"operator:invalid_client:{made.office.clock():%Y%m%d}")}, "admins are told, once; owners are not bothered"
+    key = f"operator:invalid_client:{made.office.clock():%Y%m%d}"
+    assert told == {(made.office.ada, key)}, "admins are told, once; owners are not bothered"
     made.microsoft.identity.client_secret, made.google.world.people[REP].broken = "model-secret", None
     made.office.clock.advance(minutes=20)
     assert {r.state for r in made.office.sync()} == {"level"}
@@ -84,7 +86,8 @@ def test_a_consent_that_ended_asks_the_person_and_reconnecting_fills_the_hole(ma
     made.microsoft.identity.refresh.clear()
     assert {r.state for r in made.office.sync()} == {"needs_person"}
     made.gmail().mailbox.deliver(mail(id="<meanwhile@x>", subject="Second"), ["INBOX"])
-    made.microsoft.user("ben@ourco.example").deliver("Inbox", mail(to="ben@ourco.example", id="<meanwhile2@x>", subject="Third"))
+    third = mail(to="ben@ourco.example", id="<meanwhile2@x>", subject="Third")
+    made.microsoft.user("ben@ourco.example").deliver("Inbox", third)
     cursor = made.office.stream("mailbox").cursor
     accounts.reconnect(made.office.service, ids["google"], json.dumps(made.google.world.token_json(REP)), actor_id=None)
     again = json.dumps({"refresh_token": made.microsoft.identity.issue_refresh("ben@ourco.example")})
@@ -100,10 +103,11 @@ def test_reconnecting_as_somebody_else_is_refused_and_changes_nothing(made: Clou
     ids = [made.add_google(), made.add_microsoft("ben@ourco.example")]
     made.gmail("ann@ourco.example"), made.microsoft.user("ann@ourco.example")
     before = [made.office.account(i).secret for i in ids]
-    with pytest.raises(NeedsPerson, match="ann@ourco.example"):
-        accounts.reconnect(made.office.service, ids[0], json.dumps(made.google.world.token_json("ann@ourco.example")), actor_id=None)
+    hers = json.dumps(made.google.world.token_json("ann@ourco.example"))
+    with pytest.raises(NeedsPerson, match="ann@ourco"):
+        accounts.reconnect(made.office.service, ids[0], hers, actor_id=None)
     other = json.dumps({"refresh_token": made.microsoft.identity.issue_refresh("ann@ourco.example")})
-    with pytest.raises(Refused, match="ann@ourco.example"):
+    with pytest.raises(Refused, match="ann@ourco"):
         accounts.reconnect(made.office.service, ids[1], other, actor_id=None)
     assert [made.office.account(i).secret for i in ids] == before
 
@@ -180,7 +184,7 @@ def test_a_mail_that_another_mailbox_shows_stays_when_a_label_hides_it_in_this_o
 # --- one log
 
 
-def test_one_mail_and_one_meeting_seen_by_imap_gmail_and_microsoft_are_one_each_with_three_sightings(made: Cloud) -> None:
+def test_one_mail_and_one_meeting_in_three_kinds_of_mailboxes_are_one_each_with_three_sightings(made: Cloud) -> None:
     raw = mail(id="<all@x>", to="rep@ourco.example, ben@ourco.example, ada@ourco.example")
     start = made.office.clock() + timedelta(days=2)
     made.gmail().mailbox.deliver(raw, ["INBOX"])
@@ -202,7 +206,8 @@ def test_one_mail_and_one_meeting_seen_by_imap_gmail_and_microsoft_are_one_each_
     made.add_google(), made.add_microsoft("ben@ourco.example", owner="ben@ourco.example")
     made.office.sync()
     log = made.office.log()
-    assert [(line["kind"], line["message_id"] or line["ical_uid"]) for line in log] == [("email", "<all@x>"), ("meeting", "meet@x")]
+    named = [(line["kind"], line["message_id"] or line["ical_uid"]) for line in log]
+    assert named == [("email", "<all@x>"), ("meeting", "meet@x")]
     everybody = ["ada@ourco.example", "ben@ourco.example", "rep@ourco.example"]
     assert [sorted(line["accounts"]) for line in log] == [everybody, everybody]
 
@@ -227,7 +232,8 @@ def test_a_mailbox_at_the_new_project_tariff_costs_what_arithmetic_says_through_
 
 MEETING = {
     "id": "ev1", "iCalUID": "meet@x", "summary": "Kick-off", "start": {"dateTime": "2026-03-06T09:00:00Z"},
-    "end": {"dateTime": "2026-03-06T10:00:00Z"}, "organizer": {"email": REP}, "attendees": [{"email": "jane@acme.example"}],
+    "end": {"dateTime": "2026-03-06T10:00:00Z"}, "organizer": {"email": REP},
+    "attendees": [{"email": "jane@acme.example"}],
 }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""Google by the command line alone, against the model server as another process: connect, sync through faults, audit, export."""
+"""Google by the command line alone, against the model server as another process: connect, sync through faults,
+audit, export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Microsoft 365 by the command line alone, against the model server as another process: connect, sync through faults, audit."""
+"""Microsoft 365 by the command line alone, against the model server as another process: connect, sync through
+faults, audit."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def test_microsoft_accounts_are_complete_through_faults_and_a_second_sync_change
     for number in range(30):
         raw = mail(id=f"<m{number}@acme.example>", subject=f"Mail {number}").decode()
         model.control("deliver", user=REP, folder="Junk Email" if number == 7 else "Inbox", mime=raw)
-    model.control("deliver", user=SHARED, folder="Inbox", mime=mail(to=SHARED, id="<shared@x>", subject="Offer?").decode())
+    raw = mail(to=SHARED, id="<shared@x>", subject="Offer?").decode()
+    model.control("deliver", user=SHARED, folder="Inbox", mime=raw)
     start = (datetime.now(UTC) + timedelta(days=3)).replace(microsecond=0)
     model.control(
         "events", user=REP, start=start.isoformat(), end=(start + timedelta(hours=1)).isoformat(),
@@ -32,7 +34,9 @@ def test_microsoft_accounts_are_complete_through_faults_and_a_second_sync_change
     )  # fmt: skip
     said = cli.json("account", "add", "microsoft", "--owner", REP, "--token-json", str(token(model, cli)))
     assert said["address"] == REP and {"Inbox", "Sent Items", "Junk Email", "Calendar"} <= set(said["streams"])
-    shared = cli.json("account", "add", "microsoft", "--owner", REP, "--app-only", "--address", SHARED, "--kind", "shared")
+    shared = cli.json(
+        "account", "add", "microsoft", "--owner", REP, "--app-only", "--address", SHARED, "--kind", "shared"
+    )
     assert shared["address"] == SHARED
 
     for status, code in ((429, "ApplicationThrottled"), (503, "ServiceUnavailable")):

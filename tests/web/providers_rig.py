@@ -1,4 +1,5 @@
-"""The web application with Google and Microsoft beside it: model servers on loopback, the service's settings pointing at them, and
+"""The web application with Google and Microsoft beside it: model servers on loopback, the service's settings
+pointing at them, and
 what a person does on the providers' own pages."""
 
 from __future__ import annotations

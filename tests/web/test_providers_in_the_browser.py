@@ -1,4 +1,5 @@
-"""Google and Microsoft in a real browser: consent at the model server, progress, the log, what goes wrong later, and back."""
+"""Google and Microsoft in a real browser: consent at the model server, progress, the log, what goes wrong later, and
+back."""
 
 from __future__ import annotations
 
@@ -121,7 +122,8 @@ def test_microsoft_from_consent_to_the_log_and_through_an_expired_client_secret(
 
 
 def letter(number: int) -> bytes:
-    return mail(to=PRIYA, id=f"<n{number}@acme.example>", subject=f"Letter {number}", at=NOW - timedelta(days=2, minutes=-number))
+    at = NOW - timedelta(days=2) + timedelta(minutes=number)
+    return mail(to=PRIYA, id=f"<n{number}@acme.example>", subject=f"Letter {number}", at=at)
 
 
 def some(service: Service) -> None:

@@ -1,4 +1,5 @@
-"""Google's and Microsoft's sign-in through the web: what is said before, what every refusal says, and that it stores nothing."""
+"""Google's and Microsoft's sign-in through the web: what is said before, what every refusal says, and that it stores
+nothing."""
 
 from __future__ import annotations
 
@@ -63,13 +64,15 @@ def test_a_callback_that_fits_no_sign_in_of_this_browser_is_refused_and_stores_n
     assert accounts(service) == []
 
 
-@pytest.mark.parametrize(("provider", "says"), [("google", "You did not allow Google"), ("microsoft", "no longer accepts|declined|agree")])
+@pytest.mark.parametrize(
+    ("provider", "says"), [("google", "You did not allow Google"), ("microsoft", "You did not agree at Microsoft")]
+)
 def test_a_consent_that_is_denied_says_so(
     provider: str, says: str, gmail: google.World, graph: microsoft.Server, priya: Person, service: Service
 ) -> None:
     trust = graph.ca_bundle if provider == "microsoft" else True
     page = priya.get(consent(to(priya, provider), answer="deny", trust=trust), status=422)
-    assert re.search(says, page) and "Start again" in page and accounts(service) == []
+    assert says in page and "Start again" in page and accounts(service) == []
 
 
 def test_narrowed_scopes_are_named_and_what_was_granted_is_connected(gmail: google.World, priya: Person) -> None:
@@ -81,10 +84,10 @@ def test_signing_in_again_as_somebody_else_is_said_and_changes_nothing(
     gmail: google.World, graph: microsoft.Server, priya: Person, service: Service
 ) -> None:
     for provider, trust in (("google", True), ("microsoft", graph.ca_bundle)):
-        page = priya.get(consent(to(priya, provider), trust=trust))  # type: ignore[arg-type]
+        page = priya.get(consent(to(priya, provider), trust=trust))
         priya.post("/accounts/new/save", pending=token(page), sharing="subject", window="0")
         account = accounts(service)[-1]
-        again = consent(to(priya, provider, account.id), user="jonas@ourco.example", trust=trust)  # type: ignore[arg-type]
+        again = consent(to(priya, provider, account.id), user="jonas@ourco.example", trust=trust)
         assert "jonas@ourco.example" in priya.get(again, status=422)
         assert accounts(service)[-1].secret == account.secret
 
@@ -109,7 +112,9 @@ def test_our_own_set_up_at_fault_is_told_in_full_to_admins_only(
     assert "CRM_SYNC_GOOGLE_CLIENT_ID" in admin.get("/connect/google/go", status=422)
 
 
-def test_an_administrator_agrees_for_the_whole_organisation(graph: microsoft.Server, admin: Person, priya: Person) -> None:
+def test_an_administrator_agrees_for_the_whole_organisation(
+    graph: microsoft.Server, admin: Person, priya: Person
+) -> None:
     priya.get("/connect/microsoft/admin", status=404)
     url = admin.client.get("/connect/microsoft/admin").headers["Location"]
     assert url.startswith(f"{graph.origin}/common/v2.0/adminconsent?")

@@ -1,4 +1,5 @@
-"""Connecting Google in the browser: what is read, Google's consent, and back; for admins, how to make the OAuth client."""
+"""Connecting Google in the browser: what is read, Google's consent, and back; for admins, how to make the OAuth
+client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Where Google and Microsoft post that something changed: no session, no CSRF token, an answer at once, and only a nudge.
+"""Where Google and Microsoft post that something changed: no session, no CSRF token, an answer at once, and only a
+nudge.
 
 Who may post is settled by a signed token or by a secret that only the provider was told; see ``sync.hooks``.
 """

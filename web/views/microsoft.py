@@ -1,4 +1,5 @@
-"""Connecting Microsoft 365 in the browser: what is read, Microsoft's sign-in, and back; for admins, the app registration
+"""Connecting Microsoft 365 in the browser: what is read, Microsoft's sign-in, and back; for admins, the app
+registration
 and consent for the whole organisation."""
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def admin_back() -> Page:
     if not kept or not secrets.compare_digest(kept.encode(), given.encode()):
         return consenting.refused(NAME, Problem(MISFIT_SAYS, code=MISFIT))
     if request.args.get("admin_consent", "").lower() != "true":
-        says = "Your organisation's administrator did not agree; each person is asked then, where the organisation allows that."
+        says = "The administrator did not agree; each person is asked then, where the organisation allows that."
         return consenting.refused(NAME, Problem(says))
     notes.say("Your organisation has agreed; people are not asked one by one.")
     return redirect(url_for("microsoft.setup"), 303)
