@@ -31,13 +31,11 @@ from crm.models import (
     Link,
     MessageRef,
     Participant,
-    Sighting,
     Stream,
 )
-from crm.privacy import tier_of
 from matching.addresses import canonical
 from matching.types import Item
-from sync import thread_rows
+from sync import meeting_sightings, thread_rows
 from sync.arrive import Arrival
 from sync.attach import chunks, items_with, settle
 from sync.event_json import from_json, identity, to_json
@@ -49,6 +47,7 @@ AHEAD = timedelta(days=366)
 INSTANCES_MAX = 2_500
 """A daily series fills its window with 2,196."""
 NOT_MEETINGS = frozenset({"outOfOffice", "birthday", "focusTime", "workingLocation", "fromGmail"})
+SECRET = frozenset({"private", "confidential"})
 RSVP = frozenset({"REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"})
 BUSY = "Busy"
 PARTS_AT_ONCE = 50
@@ -108,7 +107,7 @@ def _told(arrival: Arrival, events: Sequence[CalendarEvent]) -> Told:
         return Told("stored", "invitation", uid)
     if not events or all(e.kind in NOT_MEETINGS for e in events):
         return Told("skipped", "not_a_meeting", uid)
-    private = all(e.classification in ("private", "confidential") for e in events)
+    private = all(e.classification in SECRET for e in events)
     return Told("stored", "private" if private else None, uid)
 
 
@@ -133,7 +132,7 @@ def _keep(
         row.via = "mail" if by_mail else "calendar"
         row.sender = canonical(envelope.from_[0].address) if by_mail and envelope and envelope.from_ else ""
         row.message_id = (envelope.message_id or None) if by_mail and envelope else None
-        row.payload, row.removed_at = to_json(event), None
+        row.payload, row.removed_at = to_json(_kept(event)), None
         row.received_at = upsert.received_at or (envelope.date if envelope and envelope.date else now)
         uids.add(event.uid)
     if arrival.complete and not by_mail:
@@ -141,6 +140,13 @@ def _keep(
             row.removed_at = row.removed_at or now
     session.flush()
     return uids
+
+
+def _kept(event: CalendarEvent) -> CalendarEvent:
+    """Of a private event: its times, and its organizer, who alone may change it. What is shown of it is "Busy"."""
+    if event.classification not in SECRET:
+        return event
+    return replace(event, summary="", description="", location="", url="", attendees=(), attendees_omitted=False)
 
 
 def _source(account: Account, stream: Stream, arrival: Arrival) -> str:
@@ -173,6 +179,14 @@ def withdraw(session: Session, stream: Stream, remote_ids: Collection[str], now:
             uids.add(row.uid)
     session.flush()
     rebuild(session, uids, now)
+
+
+def forget(session: Session, account_id: int, now: datetime) -> None:
+    """An account was purged: what it told of meetings goes, and those that others saw too stand on the others' word."""
+    told = EventVersion.account_id == account_id
+    uids = set(session.scalars(select(EventVersion.uid).where(told)))
+    session.execute(delete(EventVersion).where(told))
+    rebuild(session, {uid for uid, rows in versions_of(session, uids).items() if rows}, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +252,7 @@ def _instance(o: Occurrence, ended: datetime | None) -> Instance:
         o.end,
         o.all_day,
         o.cancelled or gone,
-        o.event.classification in ("private", "confidential"),
+        o.event.classification in SECRET,
     )
 
 
@@ -271,7 +285,7 @@ def _reconcile(
         _fill(session, row, instance, origin.message_id if origin else None, thread, now)
         ids.append(row.id)
     _drop(session, [row for row in stored.values() if not _is_past_window(row, now)], now)
-    _sightings(session, ids, rows, now)
+    meeting_sightings.settle(session, ids, rows, now)
     return ids
 
 
@@ -345,45 +359,3 @@ def _drop(session: Session, rows: Iterable[Communication], now: datetime) -> Non
         session.execute(delete(Link).where(Link.communication_id == row.id))
         session.delete(row)
     session.flush()
-
-
-def _sightings(session: Session, ids: Sequence[int], rows: Sequence[EventVersion], now: datetime) -> None:
-    """Every account with a version saw all instances."""
-    accounts = {r.account_id: r.removed_at for r in rows}
-    for r in rows:
-        if r.removed_at is None:
-            accounts[r.account_id] = None
-    owners = dict(
-        session.execute(select(Account.id, Account.owner_id).where(Account.id.in_(list(accounts)))).tuples().all()
-    )
-    tiers = dict(
-        session.execute(select(Account.id, Account.sharing).where(Account.id.in_(list(accounts)))).tuples().all()
-    )
-    known: set[tuple[int, int]] = set()
-    for chunk in chunks(list(ids)):
-        query = select(Sighting.communication_id, Sighting.account_id).where(Sighting.communication_id.in_(chunk))
-        known.update(session.execute(query).tuples())
-    fresh = [
-        {
-            "communication_id": i,
-            "account_id": a,
-            "owner_id": owners[a],
-            "tier": tier_of(tiers[a]).word,
-            "seen": True,
-            "first_seen_at": now,
-            "removed_at": gone,
-        }
-        for i in ids
-        for a, gone in accounts.items()
-        if (i, a) not in known
-    ]
-    if fresh:
-        session.execute(insert(Sighting), fresh)
-    for account_id, gone in accounts.items():
-        for chunk in chunks(list(ids)):
-            session.execute(
-                update(Sighting)
-                .where(Sighting.account_id == account_id, Sighting.communication_id.in_(chunk))
-                .where(Sighting.removed_at.is_not(None) if gone is None else Sighting.removed_at.is_(None))
-                .values(removed_at=gone)
-            )
