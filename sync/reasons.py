@@ -40,5 +40,5 @@ def known(session: Session, communication_ids: Sequence[int]) -> dict[int, str |
         query = select(Communication.id, Communication.reason).where(
             Communication.id.in_(ids[start : start + CHUNK]), Communication.status == "ignored"
         )
-        found.update(dict(session.execute(query).all()))  # type: ignore[arg-type]  # rows of two
+        found.update(dict(session.execute(query).all()))
     return found
