@@ -57,6 +57,8 @@ def load(session: Session, items: Sequence[Item]) -> InMemoryDirectory:
     for target in [*(p.target for p in pins), *(r.target for r in rulings if r.target)]:
         reached.add(target)
     contacts = _contacts(session, reached)
+    hosts = reached.hosts | {host_of(address) for address in reached.addresses}
+    reached.companies |= _companies_of_hosts(session, hosts)  # before their deals: whatever else is in the batch
     deals = _deals(session, reached)
     facts = facts_of(session, strangers)
     return InMemoryDirectory(own, contacts, _companies(session, reached), deals, rulings, pins, facts)
@@ -197,9 +199,9 @@ def _phones(session: Session, contacts: Sequence[int]) -> dict[int, list[str]]:
 
 
 def _companies(session: Session, reached: _Reached) -> list[records.CompanyRecord]:
-    """The companies, and whoever else lists a domain of anybody reached: two companies of one domain are a question."""
-    hosts = reached.hosts | {host_of(address) for address in reached.addresses}
-    ids = reached.companies | _companies_of_hosts(session, hosts)
+    """The companies, among them whoever else lists a domain of anybody reached: two companies of one domain are a
+    question."""
+    ids = reached.companies
     live = select(Company.id, Company.name).where(Company.deleted_at.is_(None), Company.merged_into.is_(None))
     domains: dict[int, list[records.DomainEntry]] = defaultdict(list)
     columns = (CompanyDomain.company_id, CompanyDomain.domain, CompanyDomain.match_subdomains, CompanyDomain.kind)

@@ -20,6 +20,7 @@ from crm.correspondence import thread_key
 from crm.errors import NotFound, Refused
 from crm.models import Communication, Decision, Participant, Question, ReviewState
 from crm.privacy import Viewer, owned, visible
+from crm.snapshots import plain
 from crm.vault import Vault
 from matching.addresses import canonical
 from matching.domains import shared_kind
@@ -167,32 +168,29 @@ def snooze(
     session: Session, viewer: Viewer, group_key: str, until: datetime | None, *, now: datetime
 ) -> DecisionResult:
     """Hide a group from the viewer's queue until then (None: show it again)."""
-    return _state(session, viewer, group_key, {"snoozed_until": until}, "snooze", now)
+    return _state(session, viewer, group_key, "snoozed_until", until, "snooze", now)
 
 
 def assign(
     session: Session, viewer: Viewer, group_key: str, assignee_id: int | None, *, now: datetime
 ) -> DecisionResult:
     """Hand a group to a teammate."""
-    return _state(session, viewer, group_key, {"assignee_id": assignee_id}, "assign", now)
+    return _state(session, viewer, group_key, "assignee_id", assignee_id, "assign", now)
 
 
 def _state(
-    session: Session, viewer: Viewer, group_key: str, values: dict[str, Any], kind: str, now: datetime
+    session: Session, viewer: Viewer, group_key: str, field: str, value: Any, kind: str, now: datetime
 ) -> DecisionResult:
     open_ = _begin(session, viewer, kind, "group", group_key, now, {})
     row = session.scalar(
         select(ReviewState).where(ReviewState.group_key == group_key, ReviewState.user_id == viewer.user_id)
     )
-    made = row is None
     if row is None:
         row = ReviewState(group_key=group_key, user_id=viewer.user_id)
         session.add(row)
-    until = row.snoozed_until.isoformat() if row.snoozed_until else None
-    before = {"group_key": group_key, "user_id": viewer.user_id, "made": made}
-    open_.journal.states_before.append(before | {"snoozed_until": until, "assignee_id": row.assignee_id})
-    for name, value in values.items():
-        setattr(row, name, value)
+    before = {"group_key": group_key, "user_id": viewer.user_id, "field": field, "value": plain(getattr(row, field))}
+    open_.journal.states_before.append(before)
+    setattr(row, field, value)
     return _finish(session, open_, [], now)
 
 

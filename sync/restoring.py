@@ -18,6 +18,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from crm import addresses, companies, contacts
 from crm.errors import Refused
 from crm.models import Communication, Company, Contact, Decision, Link, ReviewState, Ruling
+from crm.snapshots import typed
 from crm.vault import Vault
 from sync.attach import chunks
 from sync.journal import drop
@@ -31,6 +32,7 @@ def restore(session: Session, decision: Decision, *, actor_id: int, vault: Vault
     _check_unmerged(session, journal)
     for later in _later(session, decision):
         hand_on(session, journal, later)
+    session.flush()
     _links(session, journal)
     _rulings(session, journal)
     _records(session, journal, actor_id, vault, now)
@@ -90,13 +92,17 @@ def _hand_on_rulings(session: Session, journal: dict[str, Any], theirs: dict[str
 
 
 def _hand_on_states(journal: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    mine = {(s["group_key"], s["user_id"]): s for s in journal["states_before"]}
-    both = set(mine) & {(s["group_key"], s["user_id"]) for s in theirs["states_before"]}
+    mine = {_state_key(s): s for s in journal["states_before"]}
+    both = mine.keys() & {_state_key(s) for s in theirs["states_before"]}
     if both:
-        kept = [s for s in theirs["states_before"] if (s["group_key"], s["user_id"]) not in both]
+        kept = [s for s in theirs["states_before"] if _state_key(s) not in both]
         theirs["states_before"] = kept + [mine[key] for key in sorted(both)]
         journal["states_before"] = [s for key, s in mine.items() if key not in both]
     return bool(both)
+
+
+def _state_key(state: dict[str, Any]) -> tuple[str, int, str]:
+    return state["group_key"], state["user_id"], state["field"]
 
 
 def _check_unmerged(session: Session, journal: dict[str, Any]) -> None:
@@ -147,18 +153,16 @@ def _records(session: Session, journal: dict[str, Any], actor_id: int, vault: Va
 
 
 def _is_live(session: Session, model: type[Contact] | type[Company], row_id: int) -> bool:
-    row: Contact | Company | None = session.get(model, row_id)
+    row: Any = session.get(model, row_id)
     return row is not None and row.deleted_at is None
 
 
 def _states(session: Session, journal: dict[str, Any]) -> None:
-    """Snoozes and assignments as they were; a row that was made for one goes."""
+    """Snoozes and assignments as they were; a row that says nothing any more goes."""
     for state in journal["states_before"]:
         same = ReviewState.group_key == state["group_key"], ReviewState.user_id == state["user_id"]
-        if state["made"]:
-            session.execute(delete(ReviewState).where(*same))
-            continue
-        until = datetime.fromisoformat(state["snoozed_until"]) if state["snoozed_until"] else None
-        values = {"snoozed_until": until, "assignee_id": state["assignee_id"]}
-        session.execute(update(ReviewState).where(*same).values(**values))
+        value = typed(ReviewState, state["field"], state["value"])
+        session.execute(update(ReviewState).where(*same).values({state["field"]: value}))
+        empty = ReviewState.snoozed_until.is_(None), ReviewState.assignee_id.is_(None)
+        session.execute(delete(ReviewState).where(*same, *empty))
     session.expire_all()

@@ -308,13 +308,11 @@ def _state(session: Session) -> dict[str, Any]:
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """What is in one and not in the other, by name."""
-    apart = [
-        (name, [row for row in before[name] if row not in after[name]], [r for r in after[name] if r not in before[name]])
+    return [
+        (name, [r for r in before[name] if r not in after[name]], [r for r in after[name] if r not in before[name]])
         for name in before
         if before[name] != after[name]
     ]
-    if apart: print("APART", apart)
-    return apart
 
 
 def _pinned(session: Session) -> list[tuple[Any, ...]]:
