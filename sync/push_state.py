@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
 from crm.models import Account, Ledger
+from sync.contexts import MAIN
 from sync.service import Service
 
 PART = "push"
@@ -134,6 +135,10 @@ def secret_context(account_id: int) -> str:
 
 
 def shown(account: Account) -> dict[str, Any]:
-    """For the account's page: how many channels live, what is only polled and why, when push was last heard."""
-    push = read(account)
-    return {"channels": len(push.channels), "cannot": dict(push.cannot), "heard_at": push.heard_at, "says": push.says}
+    """For the account's page: how many channels live, what is only polled and why, when push was last heard, and why
+    Google shows no calendars, where it does not."""
+    push, refused = read(account), dict(account.memory.get(MAIN) or {}).get("calendar_refused", "")
+    return {
+        "channels": len(push.channels), "cannot": dict(push.cannot), "heard_at": push.heard_at, "says": push.says,
+        "refused": refused,
+    }  # fmt: skip

@@ -43,7 +43,9 @@ class Mailbox:
     def send_as(self) -> list[str]:
         """Addresses that mail of this mailbox may come from; one that waits for its owner's proof is left out. One
         unit."""
-        answer = self.calls.gmail("settings.sendAs.list", self.users.settings().sendAs().list(userId="me"))
+        name = "settings.sendAs.list"
+        request = self.users.settings().sendAs().list(userId="me")
+        answer = self.calls.once(request, error_of, lambda: self.calls.pay(name))  # a courtesy: not worth a second try
         found = [entry for entry in answer.get("sendAs") or () if isinstance(entry, dict)]
         proven = [
             one for one in found if one.get("isPrimary") or one.get("verificationStatus", "accepted") == "accepted"

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from crm import export
 from crm.models import Account
 from sync import passes
 from sync.service import Service
 from tests.emulators import google, microsoft
+from tests.rig.office import mail
 from tests.web.conftest import Person
 from tests.web.providers_rig import PRIYA, at_google, at_microsoft, consent, point
 
@@ -92,6 +94,25 @@ def test_signing_in_again_as_somebody_else_is_said_and_changes_nothing(
         assert accounts(service)[-1].secret == account.secret
 
 
+def test_label_rules_are_set_on_the_accounts_page_and_count_for_the_past(
+    gmail: google.World, priya: Person, jonas: Person, service: Service
+) -> None:
+    box = gmail.people[PRIYA].mailbox
+    box.deliver(mail(to=PRIYA, subject="Family"), ["INBOX", box.label("Private")])
+    page = priya.get(consent(to(priya, "google")))
+    priya.post("/accounts/new/save", pending=token(page), sharing="full", window="0", folder="mailbox")
+    passes.run(service, drain=True)
+    [account] = accounts(service)
+    assert subjects(service) == ["Family"]
+    jonas.post(f"/accounts/{account.id}/labels", status=404, exclude="Private")
+    said = priya.post(f"/accounts/{account.id}/labels", follow=True, exclude="Private, ", include="")
+    assert "1 item hidden" in said and 'value="Private"' in said
+    assert subjects(service) == []
+    priya.post(f"/accounts/{account.id}/labels", exclude="", include="")
+    passes.run(service, drain=True)
+    assert subjects(service) == ["Family"]
+
+
 def test_an_account_of_somebody_else_cannot_be_signed_in_to(
     gmail: google.World, priya: Person, jonas: Person, admin: Person, service: Service
 ) -> None:
@@ -137,6 +158,11 @@ def token(page: str) -> str:
     found = re.search(r'name="pending" value="([^"]+)"', page)
     assert found, page[:2000]
     return found.group(1)
+
+
+def subjects(service: Service) -> list[str]:
+    with service.db.reading() as session:
+        return [line["subject"] for line in export.log_lines(session)]
 
 
 def accounts(service: Service) -> list[Account]:

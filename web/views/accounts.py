@@ -12,7 +12,7 @@ from crm import ledger, workspace
 from crm import sharing as tiers
 from crm.errors import Refused
 from crm.models import Account
-from sync import accounts, connecting, health
+from sync import accounts, connecting, health, labels, push_state
 from sync.health import AccountHealth
 from web import door, notes, words
 from web.forms.accounts import Password, Sharing
@@ -192,6 +192,21 @@ def folders(account_id: int) -> Page:
     return _back(account_id)
 
 
+@blueprint.post("/<int:account_id>/labels")
+def label_rules(account_id: int) -> Page:
+    """Which labels are logged, for what is stored already as well."""
+    _owned(account_id)
+    include, exclude = (
+        [name.strip() for name in request.form.get(field, "")[:5000].split(",")] for field in ("include", "exclude")
+    )
+    with door.transaction() as session:
+        hidden, again = labels.choose(
+            session, account_id, include, exclude, actor_id=door.me().id, now=door.now()
+        )
+    notes.say(f"Labels saved: {words.count(hidden, 'item')} hidden, {again} fetched again at the next sync.")
+    return _back(account_id)
+
+
 def _health(account_id: int) -> AccountHealth:
     with door.reading() as session:
         found = health.accounts(session, door.viewer(), door.now())
@@ -220,7 +235,9 @@ def _page(account_id: int, form: Sharing | None) -> Page:
     with door.reading() as session:
         account = ledger.account(session, door.viewer(), account_id)
     shown = form or _sharing_form(account.sharing)
-    page = render_template("accounts/page.html", a=found, account=account, form=shown, reasons=REASONS)
+    page = render_template(
+        "accounts/page.html", a=found, account=account, form=shown, reasons=REASONS, push=push_state.shown(account)
+    )
     return (page, 422) if form else page
 
 
