@@ -20,6 +20,7 @@ from sync.service import Service
 from tests.rig.databases import sqlite_template
 from tests.web import seed
 from tests.web.seed import Seeded
+from web import settle
 from web.app import create_app
 
 __all__ = ["sqlite_template"]
@@ -139,8 +140,10 @@ def _settle(database: Database) -> None:
 
 
 @pytest.fixture
-def app(service: Service) -> Flask:
-    """The application in testing mode: exceptions propagate."""
+def app(service: Service, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    """The application in testing mode: exceptions propagate, and what follows a change is not cut short on a busy
+    machine."""
+    monkeypatch.setattr(settle, "SECONDS", 60.0)
     made = create_app(service)
     made.testing = True
     return made
