@@ -193,7 +193,11 @@ def imported(tree: ast.Module) -> Iterator[str]:
 def clock_reads(tree: ast.Module) -> Iterator[int]:
     """Lines that name the wall clock: a call of it, or the function itself as a value."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and (node.value.id, node.attr) in CLOCK_CALLS:
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and (node.value.id, node.attr) in CLOCK_CALLS
+        ):
             yield node.lineno
 
 

@@ -91,7 +91,9 @@ def event(
     return "\r\n".join(lines).encode()
 
 
-def invitation(uid: str, start: datetime, sender: str, to: str, *, method: str = "REQUEST", id: str = "", **more: Any) -> bytes:
+def invitation(
+    uid: str, start: datetime, sender: str, to: str, *, method: str = "REQUEST", id: str = "", **more: Any
+) -> bytes:
     """A mail that carries an iCalendar part with a METHOD."""
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = sender, to, f"{method.title()}: meeting"
@@ -236,13 +238,12 @@ class Office:
 
     def links(self) -> set[tuple[int, str, int, bool, bool]]:
         """(item, kind, target, pinned, tombstoned) of every link."""
-        return {
-            (k.communication_id, k.target_kind, k.target_id, k.pinned, k.tombstoned) for k in self.rows(Link)
-        }
+        return {(k.communication_id, k.target_kind, k.target_id, k.pinned, k.tombstoned) for k in self.rows(Link)}
 
     def dump(self, *models: Any) -> dict[str, list[tuple[Any, ...]]]:
         """Whole tables, to compare before with after."""
         wanted = models or (Communication, Ledger, Link, Sighting)
         return {
-            m.__tablename__: [tuple(getattr(r, c.name) for c in m.__table__.columns) for r in self.rows(m)] for m in wanted
+            m.__tablename__: [tuple(getattr(r, c.name) for c in m.__table__.columns) for r in self.rows(m)]
+            for m in wanted
         }

@@ -196,7 +196,9 @@ class Life(RuleBasedStateMachine):
 
     def _ledger_is_the_server(self) -> None:
         with self.office.service.db.reading() as session:
-            rows = session.query(Ledger.state, Ledger.remote_id, Stream.remote_id).join(Stream, Stream.id == Ledger.stream_id)
+            rows = session.query(Ledger.state, Ledger.remote_id, Stream.remote_id).join(
+                Stream, Stream.id == Ledger.stream_id
+            )
             rows = rows.filter(Ledger.account_id == self.account)
             held = {(stream, remote_id): state for state, remote_id, stream in rows if state != "removed"}
         wanted = {(stream, i) for stream in self.box.stream_ids() for i in self.box.remote_ids(stream)}
@@ -207,7 +209,9 @@ class Life(RuleBasedStateMachine):
         names = {row.id: row.message_id for row in self.office.rows(Communication)}
         for account, box in self.office.boxes.items():
             there = {_name(item.raw.source) for folder in box._folders.values() for item in folder.items.values()}
-            seen = {names[s.communication_id]: s.removed_at for s in self.office.rows(Sighting) if s.account_id == account}
+            seen = {
+                names[s.communication_id]: s.removed_at for s in self.office.rows(Sighting) if s.account_id == account
+            }
             assert there <= set(seen)
             assert {name for name, gone in seen.items() if gone is None} == there
 
@@ -220,4 +224,6 @@ class Life(RuleBasedStateMachine):
 
 
 def _name(source: bytes) -> str:
-    return next(line.split(b": ", 1)[1].decode().strip() for line in source.splitlines() if line.startswith(b"Message-ID"))
+    return next(
+        line.split(b": ", 1)[1].decode().strip() for line in source.splitlines() if line.startswith(b"Message-ID")
+    )

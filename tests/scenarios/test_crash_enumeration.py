@@ -57,12 +57,16 @@ def test_a_killed_work_horse_and_a_forgetful_redis_lose_no_work(office: Office, 
         }  # fmt: skip
         assert jobs.enqueue(redis, jobs.LIVE, jobs.sync_account, account, key=f"sync-{account}")
         assert not jobs.enqueue(redis, jobs.LIVE, jobs.sync_account, account, key=f"sync-{account}")
-        worker = subprocess.Popen([sys.executable, "-m", "sync", "worker"], env=env, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "sync", "worker"], env=env, cwd=tmp_path, stderr=subprocess.DEVNULL
+        )
         try:
             _kill_the_horse(office, worker.pid)
             stored = len(office.ledger())
             assert 0 < stored < 400
-            assert jobs.enqueue(redis, jobs.LIVE, jobs.sync_account, account, key=f"sync-{account}"), "the dead job blocks"
+            assert jobs.enqueue(redis, jobs.LIVE, jobs.sync_account, account, key=f"sync-{account}"), (
+                "the dead job blocks"
+            )
             redis.flushall()
             assert jobs.enqueue(redis, jobs.LIVE, jobs.sync_account, account, key=f"sync-{account}")
             _until(lambda: len(office.ledger()) == 400 and office.account(account).stage == "level", 60)
@@ -81,7 +85,11 @@ def _life(office: Office, crasher: Crasher) -> None:
     office.contact("jane@acme.example")
     office.follow()
     ids = [office.deliver(box, mail(subject=f"Offer {n}", id=f"<c{n}@x.example>")) for n in range(9)]
-    office.deliver(box, mail("rep@ourco.example", "jane@acme.example", id="<s1@x.example>", replies="<c0@x.example>"), stream="Sent")
+    office.deliver(
+        box,
+        mail("rep@ourco.example", "jane@acme.example", id="<s1@x.example>", replies="<c0@x.example>"),
+        stream="Sent",
+    )
     office.deliver(box, mail(id="<junk@x.example>"), stream="Junk")
     office.deliver(box, b"", received_at=NOON - timedelta(hours=1))
     office.deliver(other, mail(subject="Offer 1", id="<c1@x.example>"))
@@ -108,7 +116,9 @@ def _life(office: Office, crasher: Crasher) -> None:
     source.delete("cal", first)
     from connectors.types import RawCalendar
 
-    source.replace("cal", series, RawCalendar(event("e2", NOON + timedelta(hours=2), rrule="FREQ=WEEKLY;COUNT=3", sequence=1)))
+    source.replace(
+        "cal", series, RawCalendar(event("e2", NOON + timedelta(hours=2), rrule="FREQ=WEEKLY;COUNT=3", sequence=1))
+    )
     source.reset_validity("Sent")
     office.deliver(box, mail(subject="New", id="<new@x.example>", replies="<c3@x.example>"))
     sync()
@@ -123,7 +133,8 @@ def _state(office: Office) -> Any:
         if line["thread"]:
             threads.setdefault(line["thread"], set()).add(line["message_id"])
     ledger = sorted(
-        (r["account"], r["stream"], r["remote_id"], r["message_id"] or "", r["state"], r["reason"] or "") for r in office.ledger()
+        (r["account"], r["stream"], r["remote_id"], r["message_id"] or "", r["state"], r["reason"] or "")
+        for r in office.ledger()
     )
     return sorted(log, key=repr), sorted(map(sorted, threads.values())), ledger
 

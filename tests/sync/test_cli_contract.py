@@ -20,7 +20,9 @@ USER = "rep@ourco.example"
 FILES = {
     "a.eml": mail(id="<a@acme.example>", text="Please send the offer.\n\n> quoted\n"),
     "b.eml": mail("rep@ourco.example", "jane@acme.example", id="<b@ourco.example>", replies="<a@acme.example>"),
-    "c.eml": mail("News <news@shop.example>", id="<c@shop.example>", Precedence="bulk", List_Unsubscribe="<mailto:u@shop.example>"),
+    "c.eml": mail(
+        "News <news@shop.example>", id="<c@shop.example>", Precedence="bulk", List_Unsubscribe="<mailto:u@shop.example>"
+    ),
     "d.eml": invitation("meet-1", NOON + timedelta(days=1), "jane@acme.example", USER),
     "e.ics": event("series-1", NOON, rrule="FREQ=WEEKLY;COUNT=3"),
     "f.ics": event("private-1", NOON, extra="CLASS:PRIVATE", summary="Doctor"),
@@ -64,7 +66,11 @@ def test_the_exports_validate_against_their_schemas(cli: Cli, synced: dict[str, 
         assert [e.message for line in lines for e in validator.iter_errors(line)] == []
     assert sorted(log, key=lambda line: (line["occurred_at"], line["id"])) == log
     linked = next(line for line in log if line["message_id"] == "<a@acme.example>")
-    assert (linked["contacts"], linked["companies"], linked["status"]) == (["jane@acme.example"], ["acme.example"], "linked")
+    assert (linked["contacts"], linked["companies"], linked["status"]) == (
+        ["jane@acme.example"],
+        ["acme.example"],
+        "linked",
+    )
     assert linked["text"].strip() == "Please send the offer."
     assert linked["evidence"][0]["target"].partition(":")[0] in ("contact", "company")
     private = next(line for line in log if line["ical_uid"] == "private-1")
@@ -166,7 +172,9 @@ def test_a_purged_account_takes_what_only_it_saw(cli: Cli, synced: dict[str, Any
 
 
 def _add(cli: Cli) -> dict[str, Any]:
-    said: dict[str, Any] = cli.json("account", "add", "archive", "--owner", USER, "--address", USER, str(cli.folder / "mails"))
+    said: dict[str, Any] = cli.json(
+        "account", "add", "archive", "--owner", USER, "--address", USER, str(cli.folder / "mails")
+    )
     return said
 
 

@@ -63,7 +63,10 @@ def test_a_lease_given_back_is_free_at_once_and_clean(office: Office) -> None:
 def test_the_lease_of_a_dead_process_is_taken_over_at_once(office: Office) -> None:
     stream = _stream(office)
     dead = subprocess.run(
-        [sys.executable, "-c", "from sync import workers; print(workers.me())"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", "from sync import workers; print(workers.me())"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
     with office.service.db.transaction() as session:
         assert lease.take(session, stream, dead, NOON) is not None
@@ -108,7 +111,8 @@ def test_two_workers_at_once_leave_the_second_with_nothing_to_do(office: Office)
     office.deliver(box, mail())
     other: list[Any] = []
     office.boxes[box].before_yield = lambda number: (
-        other.append(None) or other.append(office.sync(box, drain=False, options=Options(streams=frozenset({_stream(office)}))))  # type: ignore[func-returns-value]
+        other.append(None)
+        or other.append(office.sync(box, drain=False, options=Options(streams=frozenset({_stream(office)}))))  # type: ignore[func-returns-value]
         if not other
         else None
     )

@@ -74,7 +74,9 @@ def test_a_copy_with_an_altered_message_id_is_the_same_item(office: Office) -> N
 def test_two_mails_that_share_a_forged_message_id_are_two_items(office: Office) -> None:
     box = office.mailbox()
     office.deliver(box, mail(id="<same@id.example>", text="The first."))
-    office.deliver(box, mail("Other <o@else.example>", id="<same@id.example>", text="Another.", at=NOON - timedelta(days=99)))
+    office.deliver(
+        box, mail("Other <o@else.example>", id="<same@id.example>", text="Another.", at=NOON - timedelta(days=99))
+    )
     office.sync()
     assert sorted(line["text"].strip() for line in office.log()) == ["Another.", "The first."]
 
@@ -161,7 +163,9 @@ def test_a_folder_that_cannot_be_opened_is_parked_after_three_tries_and_the_othe
     sent = lite.deliver(box, mail(), stream="Sent")
     source = lite.boxes[box]
     opened = source.opened
-    source.opened = lambda stream: (_ for _ in ()).throw(StreamGone("no", code="x")) if stream.id == "INBOX" else opened(stream)  # type: ignore[method-assign]
+    source.opened = lambda stream: (
+        (_ for _ in ()).throw(StreamGone("no", code="x")) if stream.id == "INBOX" else opened(stream)
+    )  # type: ignore[method-assign]
     [report] = lite.sync()
     assert lite.stream().parked_until is not None
     assert lite.states("Sent") == {sent: "stored"}
@@ -199,7 +203,9 @@ def test_a_stopped_pass_goes_on_where_it_was(lite: Office) -> None:
     assert len(lite.log()) == 160
 
 
-def test_more_pending_items_than_one_round_asks_for_are_all_fetched_in_one_drain(lite: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_pending_items_than_one_round_asks_for_are_all_fetched_in_one_drain(
+    lite: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sync.known.FETCH_AGAIN_AT_ONCE", 7)
     box = lite.mailbox()
     for n in range(30):

@@ -158,7 +158,9 @@ def test_after_two_killed_workers_items_are_marked_before_each_is_worked_on(offi
     assert {row["attempts"] for row in office.ledger() if row["remote_id"] != killer} == {1}
 
 
-def test_a_worker_that_is_really_killed_leaves_a_lease_that_its_successor_takes_at_once(lite: Office, tmp_path: Path) -> None:
+def test_a_worker_that_is_really_killed_leaves_a_lease_that_its_successor_takes_at_once(
+    lite: Office, tmp_path: Path
+) -> None:
     box = lite.mailbox()
     lite.deliver(box, mail())
     stream = lite.stream().id
@@ -203,5 +205,3 @@ def _refused(subject: str, error: Exception) -> Iterator[None]:
         yield
     finally:
         applying.insert_mails = real
-
-

@@ -43,7 +43,9 @@ def test_reconnecting_keeps_the_cursor_and_fills_the_hole(office: Office) -> Non
 
 def test_our_own_fault_tells_the_admins_and_flips_no_account(office: Office) -> None:
     box = office.mailbox()
-    office.boxes[box].fail_request(office.boxes[box].requests + 1, OperatorFault("The app's secret has expired.", code="app"))
+    office.boxes[box].fail_request(
+        office.boxes[box].requests + 1, OperatorFault("The app's secret has expired.", code="app")
+    )
     [report] = office.sync(drain=False)
     assert report.state == "failed"
     assert office.account(box).health == "ok"

@@ -166,7 +166,9 @@ def _named(office: Office) -> list[tuple[Any, ...]]:
 
 def test_the_ledger_stops_saying_bulk_when_its_sender_becomes_a_contact(office: Office) -> None:
     box = office.mailbox()
-    remote_id = office.deliver(box, mail("News <news@shop.example>", List_Unsubscribe="<mailto:x@shop.example>", Precedence="bulk"))
+    remote_id = office.deliver(
+        box, mail("News <news@shop.example>", List_Unsubscribe="<mailto:x@shop.example>", Precedence="bulk")
+    )
     office.sync()
     assert office.states() == {remote_id: "stored:bulk"}
     office.contact("news@shop.example", name="News")
