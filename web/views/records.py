@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import render_template, request
 from werkzeug.wrappers import Response
 
-from crm import companies, contacts, deals, facts, phonebook, pipelines, tasks, timeline, users
+from crm import briefs, companies, contacts, deals, facts, phonebook, pipelines, tasks, timeline, users
 from crm.timeline import LogFilter
 from web import door
 from web.views.companies import blueprint as of_companies
@@ -82,7 +82,8 @@ def _timeline(session: Session, chosen: LogFilter) -> dict[str, Any]:
     before = request.args.get("before")
     found = timeline.page(session, door.viewer(), chosen, before=before, limit=PAGE, fold=True, now=door.now())
     ahead = [] if before else timeline.upcoming(session, door.viewer(), chosen, now=door.now(), limit=5)
-    return {"rows": found.rows, "next": found.next, "ahead": ahead}
+    prepared = briefs.of(session, door.viewer(), ahead, now=door.now())
+    return {"rows": found.rows, "next": found.next, "ahead": ahead, "briefs": prepared}
 
 
 def _tasks(session: Session, chosen: tasks.Filter) -> dict[str, Any]:
