@@ -38,6 +38,8 @@ from sync.policy import rules as rules_in_force
 
 CHUNK = 400
 BODY_LIMIT = 20_000
+MOVES_KEPT = 400
+Targets = list[tuple[str, int]]
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ class Change:
     moved: int = 0
     items: int = 0
     strangers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    moves: dict[int, tuple[Targets, Targets]] = field(default_factory=dict)
+    """What the first items that changed gained and lost, for a preview's table."""
 
     def add(self, other: Change) -> None:
         """Sum in place."""
@@ -59,6 +63,13 @@ class Change:
         self.detached += other.detached
         self.moved += other.moved
         self.items += other.items
+        for item, move in other.moves.items():
+            self.note(item, *move)
+
+    def note(self, item: int, gained: Targets, lost: Targets) -> None:
+        """Keep an item's move while there are few."""
+        if (gained or lost) and len(self.moves) < MOVES_KEPT:
+            self.moves[item] = gained, lost
 
 
 def attach_threads(session: Session, threads: Collection[int], now: datetime) -> dict[int, str | None]:
@@ -337,7 +348,8 @@ def _links(decision: Decision, stored: Sequence[Any], now: datetime, work: _Work
     wanted = {(c.target.kind, c.target.id): c for c in decision.links}
     before, after = len(stored), 0
     fixed = {(row.target_kind, row.target_id) for row in stored if row.pinned or row.tombstoned}
-    gained = lost = 0
+    gains: Targets = []
+    losses: Targets = []
     for row in stored:
         target = (row.target_kind, row.target_id)
         if target in fixed:
@@ -345,7 +357,7 @@ def _links(decision: Decision, stored: Sequence[Any], now: datetime, work: _Work
         candidate = wanted.get(target)
         if candidate is None:
             work.gone[Link].append(row.id)
-            lost += 1
+            losses.append(target)
             continue
         values = {"method": candidate.method, "score": round(candidate.score, 4), "evidence": evidence(candidate)}
         if any(getattr(row, name) != value for name, value in values.items()):
@@ -354,7 +366,7 @@ def _links(decision: Decision, stored: Sequence[Any], now: datetime, work: _Work
     for (kind, target_id), candidate in wanted.items():
         if (kind, target_id) in have:
             continue
-        gained += 1
+        gains.append((kind, target_id))
         work.fresh[Link].append(
             {
                 "communication_id": decision.item,
@@ -368,6 +380,8 @@ def _links(decision: Decision, stored: Sequence[Any], now: datetime, work: _Work
                 "created_at": now,
             }
         )
+    change.note(decision.item, gains, losses)
+    gained, lost = len(gains), len(losses)
     after = before + gained - lost
     if gained and lost:
         change.moved += 1

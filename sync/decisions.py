@@ -24,9 +24,9 @@ from crm.snapshots import plain
 from crm.vault import Vault
 from matching.addresses import canonical
 from matching.domains import shared_kind
-from sync.attach import attach_items, chunks
+from sync.attach import attach_items, chunks, groups_of
 from sync.journal import VERDICTS, Journal, pin, rule, tombstone
-from sync.rematch import Touched, conditions, decide, scope_of
+from sync.rematch import Scope, Touched, conditions, decide, scope_of
 from sync.restoring import restore, still_there
 
 
@@ -242,6 +242,18 @@ def _reevaluate(
     session: Session, scope: str, value: str, ids: Sequence[int], journal: Journal, now: datetime
 ) -> int:
     """Decide again what the decision can touch: these items, and all of an address, domain or thread."""
+    changed = 0
+    for threads, series in scope_of(session, _touched(scope, value, journal)).batches():
+        change = decide(session, threads, series, now, dry_run=False)
+        changed += change.attached + change.moved + change.detached
+    if ids:
+        change = attach_items(session, ids, now)
+        changed += change.attached + change.moved + change.detached
+    return changed
+
+
+def _touched(scope: str, value: str, journal: Journal) -> Touched:
+    """What matching reads that a decision of this scope changed."""
     touched = Touched(contacts=set(journal.contacts_made), companies=set(journal.companies_made))
     touched.contacts.update(int(c) for c, _ in journal.addresses_made)
     if scope == "address" and value:
@@ -250,14 +262,7 @@ def _reevaluate(
         touched.domains.add(value)
     elif scope == "thread" and value.startswith("t") and value[1:].isdecimal():  # a series or a lone item is in ``ids``
         touched.threads.add(int(value.removeprefix("t")))
-    changed = 0
-    for threads, series in scope_of(session, touched).batches():
-        change = decide(session, threads, series, now, dry_run=False)
-        changed += change.attached + change.moved + change.detached
-    if ids:
-        change = attach_items(session, ids, now)
-        changed += change.attached + change.moved + change.detached
-    return changed
+    return touched
 
 
 def _sentence(kind: str, scope: str, value: str, items: int) -> str:
@@ -294,25 +299,51 @@ def preview(
 
 def undo(session: Session, viewer: Viewer, decision_id: int, *, vault: Vault, now: datetime) -> DecisionResult:
     """Take a decision back: rulings, pins, contacts and states as they were, and everything decided again."""
-    decision = session.get(Decision, decision_id)
-    if decision is None or (decision.actor_id != viewer.user_id and viewer.role != "admin"):
-        raise NotFound("decision")
-    if decision.undone_at is not None:
-        raise Refused("This was taken back already.")
+    decision = _standing(session, viewer, decision_id)
     if decision.kind in ELSEWHERE:
         ELSEWHERE[decision.kind](session, decision_id, actor_id=viewer.user_id, now=now)
         return DecisionResult(decision_id, f"Taken back: {decision.says}", decision.items)
-    journal = decision.inverse
-    restore(session, decision, actor_id=viewer.user_id, vault=vault, now=now)
-    decision.undone_at, decision.undone_by = now, viewer.user_id
-    session.flush()
-    again = Journal(contacts_made=journal["contacts_made"], companies_made=journal["companies_made"])
-    again.addresses_made = journal["addresses_made"]
-    items = still_there(session, journal["items"])
-    changed = _reevaluate(session, decision.scope, decision.subject, items, again, now)
+    items = _put_back(session, viewer, decision, vault, now)
+    changed = _reevaluate(session, decision.scope, decision.subject, items, _made(decision), now)
     audit.record(
         session, actor_id=viewer.user_id, action="review.undo", subject_kind="decision", subject_id=decision_id, now=now
     )  # fmt: skip
     return DecisionResult(decision_id, f"Taken back: {decision.says}", changed or len(items))
 
 
+def end_for_trial(session: Session, viewer: Viewer, decision_id: int, *, vault: Vault, now: datetime) -> Scope:
+    """Put back what a decision changed without deciding again: for a transaction that is rolled back. Returns the
+    groups it touches."""
+    decision = _standing(session, viewer, decision_id)
+    if decision.kind in ELSEWHERE:
+        raise Refused("This can be taken back, but not tried.")
+    items = _put_back(session, viewer, decision, vault, now)
+    scope = scope_of(session, _touched(decision.scope, decision.subject, _made(decision)))
+    threads, series = groups_of(session, items)
+    return Scope(scope.threads | threads, scope.series | series)
+
+
+def _standing(session: Session, viewer: Viewer, decision_id: int) -> Decision:
+    """A decision that the viewer may take back. Raises NotFound, Refused."""
+    decision = session.get(Decision, decision_id)
+    if decision is None or (decision.actor_id != viewer.user_id and viewer.role != "admin"):
+        raise NotFound("decision")
+    if decision.undone_at is not None:
+        raise Refused("This was taken back already.")
+    return decision
+
+
+def _put_back(session: Session, viewer: Viewer, decision: Decision, vault: Vault, now: datetime) -> list[int]:
+    """Restore the former rows; returns the items to decide again."""
+    restore(session, decision, actor_id=viewer.user_id, vault=vault, now=now)
+    decision.undone_at, decision.undone_by = now, viewer.user_id
+    session.flush()
+    return still_there(session, decision.inverse["items"])
+
+
+def _made(decision: Decision) -> Journal:
+    """The records of the decision, which tell what deciding again must look at."""
+    inverse = decision.inverse
+    made = Journal(contacts_made=inverse["contacts_made"], companies_made=inverse["companies_made"])
+    made.addresses_made = inverse["addresses_made"]
+    return made

@@ -10,11 +10,13 @@ from web.views import (
     accounts,
     audit,
     auth,
+    cleaning,
     companies,
     connecting,
     contacts,
     deals,
     deciding,
+    feed,
     google,
     help,
     home,
@@ -26,8 +28,10 @@ from web.views import (
     microsoft,
     ops,
     people,
+    quality,
     records,
     review,
+    rules,
     search,
     settings,
     tasks,
@@ -37,7 +41,7 @@ from web.views import (
 MODULES = (
     auth, home, log, items, review, deciding, contacts, companies, deals, tasks, writing, importing, accounts,
     connecting, google, microsoft, hooks, people,
-    settings, audit, me, help, search, api, ops,
+    rules, quality, cleaning, settings, audit, me, feed, help, search, api, ops,
 )  # fmt: skip
 
 ALL: tuple[Blueprint, ...] = tuple(module.blueprint for module in MODULES)
