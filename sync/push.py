@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import select, update
 
@@ -33,6 +34,8 @@ MAIL_DAILY = timedelta(days=1)
 """Google advises to call users.watch once a day; it ends after seven."""
 UNKNOWN_LIFE = timedelta(days=1)
 AGAIN = timedelta(hours=1)
+HASTE = 2.0
+"""Seconds a hook waits for the queue."""
 
 
 def renew(service: Service, account_id: int) -> str:
@@ -170,17 +173,23 @@ def nudge(service: Service, account_ids: list[int], *, renewing: bool = False) -
     from sync import jobs  # jobs calls renew: the two know each other at run time only
 
     try:
-        queue = jobs.connect(service) if service.settings.redis_url else None
-        for account_id in account_ids if queue is not None else ():
-            if renewing:
-                jobs.enqueue(queue, jobs.LIVE, jobs.renew_push, account_id, key=f"push-{account_id}")  # type: ignore[arg-type]
-            jobs.enqueue(queue, jobs.LIVE, jobs.sync_account, account_id, key=f"sync-{account_id}")  # type: ignore[arg-type]
+        queue = _queue(service)
         if queue is not None:
+            for account_id in account_ids:
+                if renewing:
+                    jobs.enqueue(queue, jobs.LIVE, jobs.renew_push, account_id, key=f"push-{account_id}")
+                jobs.enqueue(queue, jobs.LIVE, jobs.sync_account, account_id, key=f"sync-{account_id}")
             queue.close()
             return
     except RedisError as error:
         log.warning("a push notice could not be queued (%s); the next tick takes it", type(error).__name__)
     _mark_due(service, account_ids, renewing)
+
+
+def _queue(service: Service) -> Redis | None:
+    """The queue's Redis, for a caller who answers at once: one that hangs is given up soon."""
+    url = service.settings.redis_url
+    return Redis.from_url(url, socket_timeout=HASTE, socket_connect_timeout=HASTE) if url else None
 
 
 def _mark_due(service: Service, account_ids: list[int], renewing: bool) -> None:

@@ -18,10 +18,8 @@ from sync import accounts, coverage, labels, outbox, passes
 from sync.limits import Limits
 from tests.emulators.google.world import Fault
 from tests.rig.cloud import REP, Cloud, cloud
-from tests.rig.databases import sqlite_database, sqlite_template
+from tests.rig.databases import *  # noqa: F403
 from tests.rig.office import event, mail
-
-__all__ = ["sqlite_database", "sqlite_template"]
 
 
 def test_addresses_that_the_provider_knows_become_the_owners_own(made: Cloud) -> None:
@@ -115,7 +113,10 @@ def test_reconnecting_as_somebody_else_is_refused_and_changes_nothing(made: Clou
 # --- labels
 
 
-def test_a_label_left_out_hides_what_was_stored_and_taking_it_off_brings_it_back_with_its_links(made: Cloud) -> None:
+def test_a_label_left_out_hides_what_was_stored_and_taking_it_off_brings_it_back_with_its_links(
+    both: Cloud,
+) -> None:
+    made = both
     box = made.gmail().mailbox
     kept = box.deliver(mail(id="<kept@x>"), ["INBOX"]).id
     secret = box.label("Private")
@@ -244,4 +245,11 @@ def ids_of(made: Cloud) -> set[str]:
 @pytest.fixture
 def made(sqlite_database: Database, tmp_path: Path) -> Iterator[Cloud]:
     with cloud(sqlite_database, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def both(database: Database, tmp_path: Path) -> Iterator[Cloud]:
+    """On each engine."""
+    with cloud(database, tmp_path) as found:
         yield found

@@ -3,6 +3,7 @@ follows."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
@@ -11,18 +12,17 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from rq import Queue
 
 from crm.database import Database
 from crm.models import Stream
-from sync import push, push_state
+from sync import jobs, push, push_state
+from sync.embedded import EmbeddedRedis
 from tests.emulators.google import push as google_push
 from tests.emulators.google.world import Fault
 from tests.rig.cloud import REP, Cloud, cloud
-from tests.rig.databases import sqlite_database, sqlite_template
 from tests.rig.office import mail
 from web.app import create_app
-
-__all__ = ["sqlite_database", "sqlite_template"]
 
 BASE = "https://crm.ourco.example"
 BEN = "ben@ourco.example"
@@ -50,13 +50,14 @@ def test_channels_are_made_once_renewed_in_time_and_the_old_ones_ended(made: Clo
     assert again["id"] != channel["id"], "the next one is open, the last one ended"
 
 
-def test_the_scheduler_is_told_of_accounts_whose_channels_are_due(made: Cloud) -> None:
-    account_id = ready(made)
-    assert due(made) == [account_id]
-    push.renew(made.office.service, account_id)
-    assert due(made) == []
-    made.office.clock.advance(days=1)
-    assert due(made) == [account_id]
+def test_the_scheduler_is_told_of_accounts_whose_channels_are_due(database: Database, tmp_path: Path) -> None:
+    with cloud(database, tmp_path, CRM_SYNC_BASE_URL=BASE) as made:
+        account_id = ready(made)
+        assert due(made) == [account_id]
+        push.renew(made.office.service, account_id)
+        assert due(made) == []
+        made.office.clock.advance(days=1)
+        assert due(made) == [account_id]
 
 
 def test_without_a_public_https_address_nothing_is_asked_for(sqlite_database: Database, tmp_path: Path) -> None:
@@ -174,6 +175,25 @@ def test_an_address_that_microsoft_cannot_reach_is_said_and_tried_again_later(ma
     assert due(made) == [account_id]
 
 
+@pytest.mark.needs_redis
+def test_with_a_queue_a_storm_of_notices_is_one_job_and_a_lifecycle_notice_renews_first(
+    made: Cloud, hook: FlaskClient, tmp_path: Path
+) -> None:
+    account_id = ready(made, "microsoft")
+    channels = subscribe(made, account_id)
+    with EmbeddedRedis(tmp_path) as embedded:
+        service = made.office.service
+        service.settings = dataclasses.replace(service.settings, redis_url=embedded.url)
+        for _ in range(5):
+            hook.post(f"/hooks/microsoft/{account_id}", json=notice(channels["mail"], SECRET))
+        assert jobs_waiting(made) == [f"sync-{account_id}"] and not nudged(made, account_id)
+        sent = notice(channels["mail"], SECRET, lifecycleEvent="reauthorizationRequired")
+        hook.post(f"/hooks/microsoft/{account_id}", json=sent)
+        assert jobs_waiting(made) == [f"sync-{account_id}", f"push-{account_id}"]
+    assert hook.post(f"/hooks/microsoft/{account_id}", json=notice(channels["mail"], SECRET)).status_code == 202
+    assert nudged(made, account_id), "where the queue is away, the next tick takes it"
+
+
 TOPIC = "projects/model/topics/gmail"
 SECRET = "a secret of the subscription"
 
@@ -183,6 +203,13 @@ def ready(made: Cloud, provider: str = "google") -> int:
     account_id = made.add_google() if provider == "google" else made.add_microsoft(BEN, owner=BEN)
     made.office.sync()
     return account_id
+
+
+def jobs_waiting(made: Cloud) -> list[str]:
+    redis = jobs.connect(made.office.service)
+    found = Queue(jobs.LIVE, connection=redis).job_ids
+    redis.close()
+    return list(found)
 
 
 def state(made: Cloud, account_id: int) -> push_state.Push:
