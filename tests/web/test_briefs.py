@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
+
+import pytest
 
 from crm import tasks
 from crm.models import Communication, Link
@@ -19,7 +22,8 @@ def test_a_record_with_a_meeting_ahead_shows_its_brief(
             Communication.kind == "meeting", Communication.occurred_at > NOW, Communication.status == "linked"
         ).first()  # fmt: skip
         assert ahead is not None
-        targets = {link.target_kind: link.target_id for link in session.query(Link).filter_by(communication_id=ahead.id)}
+        links = session.query(Link).filter_by(communication_id=ahead.id)
+        targets = {link.target_kind: link.target_id for link in links}
         task = tasks.create(
             session, title="Print the agenda", contact_id=targets["contact"], due_at=NOW + timedelta(hours=2), now=NOW,
             actor_id=team.priya,
@@ -38,3 +42,9 @@ def test_a_record_without_a_meeting_ahead_shows_none(priya: Person, mailed: Seed
     with service.db.transaction() as session:
         session.query(Communication).filter(Communication.occurred_at > NOW).update({"cancelled": True})
     assert "Before you meet" not in priya.get(f"/contacts/{mailed.erik}")
+
+
+@pytest.fixture
+def mailed(service: Service, team: Team, mail_template: tuple[Path, Seeded]) -> Seeded:
+    """The seeded mail."""
+    return mail_template[1]
