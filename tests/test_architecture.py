@@ -1,6 +1,8 @@
-"""The floors of the house, as a test: who may import whom, what lives where, how long a module may be, what every file says.
+"""The floors of the house, as a test: who may import whom, what lives where, how long a module may be, what every
+file says.
 
-Read with ``ast``; nothing of ours is imported but the command line and the settings, to hold them against the contract.
+Read with ``ast``; nothing of ours is imported but the command line and the settings, to hold them against the
+contract.
 """
 
 from __future__ import annotations
@@ -61,8 +63,8 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "b
 LONGEST = 400
 STATES_ITS_REASON = re.compile(r"\b(long|length|lines|in one file|one module|kept together|size)\b", re.IGNORECASE)
 COMMANDS = """init|up|web|worker|scheduler|user add|import|account add imap|account add archive|account add google|
-account add microsoft|settings list|settings get|settings set|account list|account pause|account resume|account remove|sync|rematch|
-log export|ledger export|explain|audit|evaluate|backup|restore|erase|export-person|doctor"""
+account add microsoft|settings list|settings get|settings set|account list|account pause|account resume|account remove|
+sync|rematch|log export|ledger export|explain|audit|evaluate|backup|restore|erase|export-person|doctor"""
 
 
 def test_no_package_imports_what_stands_above_it(sources: dict[str, ast.Module]) -> None:
@@ -156,7 +158,8 @@ def test_every_setting_of_the_contract_is_known() -> None:
     contract = {
         "DATA_DIR", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "BASE_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET",
         "GOOGLE_ENDPOINT", "GOOGLE_AUTH_URL", "GOOGLE_TOKEN_URL", "MICROSOFT_CLIENT_ID", "MICROSOFT_CLIENT_SECRET",
-        "MICROSOFT_TENANT", "MICROSOFT_AUTHORITY", "GRAPH_ENDPOINT", "CA_BUNDLE", "INTERNAL_DOMAINS", "ALLOW_PRIVATE_HOSTS",
+        "MICROSOFT_TENANT", "MICROSOFT_AUTHORITY", "GRAPH_ENDPOINT", "CA_BUNDLE", "INTERNAL_DOMAINS",
+        "ALLOW_PRIVATE_HOSTS",
     }  # fmt: skip
     assert {f"CRM_SYNC_{name}" for name in contract} <= NAMES
 

@@ -1,5 +1,6 @@
-"""Ends a worker at a chosen point: at the k-th commit or provider request everything stops, as SIGKILL would stop it, and
-goes on failing until the worker is "started again"."""
+"""Ends a worker at a chosen point: at the k-th commit or provider request everything stops, as SIGKILL would stop
+it, and goes on failing until the worker is "started again".
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""A small office for tests of the flow: a service on a given database with a clock of its own, users, mailboxes in memory,
-and short ways to sync and to read what came of it. Everything goes through the real flow; nothing is inserted by hand.
+"""A small office for tests of the flow: a service on a given database with a clock of its own, users, mailboxes in
+memory, and short ways to sync and to read what came of it. Everything goes through the real flow; nothing is
+inserted by hand.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class PatientService(Service):
 
 
 def mail(
-    sender: str = "Jane Doe <jane@acme.example>", to: str = "rep@ourco.example", subject: str = "Offer", *, id: str = "",
+    sender: str = "Jane Doe <jane@acme.example>", to: str = "rep@ourco.example", subject: str = "Offer", *,
+    id: str = "",
     text: str = "Please send the offer.", at: datetime = NOON - timedelta(days=1), cc: str = "", replies: str = "",
     **headers: str,
 ) -> bytes:  # fmt: skip
@@ -81,7 +83,8 @@ def event(
 ) -> bytes:  # fmt: skip
     """An iCalendar object. ``extra`` are lines of the first VEVENT, ``more`` further VEVENTs."""
     lines = [
-        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//rig//EN", *([f"METHOD:{method}"] if method else []), "BEGIN:VEVENT",
+        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//rig//EN", *([f"METHOD:{method}"] if method else []),
+        "BEGIN:VEVENT",
         f"UID:{uid}", f"DTSTAMP:{NOON - timedelta(days=9):%Y%m%dT%H%M%SZ}", f"DTSTART:{start:%Y%m%dT%H%M%SZ}",
         f"DTEND:{start + timedelta(hours=1):%Y%m%dT%H%M%SZ}", f"SUMMARY:{summary}", f"SEQUENCE:{sequence}",
         f"ORGANIZER:mailto:{organizer}", *(f"ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:{g}" for g in guests),

@@ -1,5 +1,6 @@
-"""Whatever happens to a mailbox and to its worker, in any order: once it is quiet, the ledger is what the server holds, the
-log has every message seen exactly once, sightings tell where it still is, and what a person attached is still attached.
+"""Whatever happens to a mailbox and to its worker, in any order: once it is quiet, the ledger is what the server
+holds, the log has every message seen exactly once, sightings tell where it still is, and what a person attached is
+still attached.
 
 ``CRM_SYNC_TEST_EXAMPLES`` (12) and ``CRM_SYNC_TEST_STEPS`` (20) size the run.
 """

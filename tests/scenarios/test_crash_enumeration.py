@@ -1,5 +1,6 @@
-"""Every commit and every provider request is a place where the worker may die. Wherever it does, the next worker ends at
-the same log and ledger as if nothing had happened. Then real deaths: SIGKILL of a work-horse, and a Redis that forgets all.
+"""Every commit and every provider request is a place where the worker may die. Wherever it does, the next worker
+ends at the same log and ledger as if nothing had happened. Then real deaths: SIGKILL of a work-horse, and a Redis
+that forgets all.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""The main job end to end: a real Dovecot full of real-world mails, the command line, the audit, the exports, and SIGKILL.
+"""The main job end to end: a real Dovecot full of real-world mails, the command line, the audit, the exports, and
+SIGKILL.
 
-``CRM_SYNC_TEST_MAILS`` (default 800) and ``CRM_SYNC_TEST_KILLS`` (default 8) size the run; 5000 and 50 are the full one.
+``CRM_SYNC_TEST_MAILS`` (default 800) and ``CRM_SYNC_TEST_KILLS`` (default 8) size the run; 5000 and 50 are the full
+one.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""The command line as the contract says: one JSON object on stdout and nothing else, exit codes 0, 1, 2 and 3, the shapes
-other programs read, and exports that validate against the schemas in docs/.
+"""The command line as the contract says: one JSON object on stdout and nothing else, exit codes 0, 1, 2 and 3, the
+shapes other programs read, and exports that validate against the schemas in docs/.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -110,8 +111,8 @@ def test_quarantined_items_make_exit_3_and_the_rest_is_stored(cli: Cli) -> None:
 
 def test_what_cannot_be_done_is_one_sentence_and_exit_1(cli: Cli) -> None:
     done = cli.run(
-        "account", "add", "imap", "--owner", USER, "--address", USER, "--host", "127.0.0.1", "--port", "1", "--security",
-        "none", "--password-stdin", "--json", stdin="x\n", ok=(1,),
+        "account", "add", "imap", "--owner", USER, "--address", USER, "--host", "127.0.0.1", "--port", "1",
+        "--security",        "none", "--password-stdin", "--json", stdin="x\n", ok=(1,),
     )  # fmt: skip
     assert set(json.loads(done.stdout)) == {"error"}
     assert len(done.stderr.strip().splitlines()) == 1
@@ -178,6 +179,15 @@ def _add(cli: Cli) -> dict[str, Any]:
     return said
 
 
+@dataclass
+class Filled:
+    """A folder with the archive connected and synced, and what the two commands answered."""
+
+    folder: Path
+    added: dict[str, Any]
+    synced: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
 def initial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a database and a user, to be copied."""
@@ -192,23 +202,31 @@ def initial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cli.folder
 
 
-@pytest.fixture
-def cli(initial: Path, tmp_path: Path) -> Iterator[Cli]:
-    """The command line with a fresh copy of that folder."""
-    import shutil
-
-    shutil.copytree(initial, tmp_path / "cli")
-    yield Cli(tmp_path / "cli")
-
-
-@pytest.fixture
-def added(cli: Cli) -> dict[str, Any]:
-    """The archive connected."""
-    return _add(cli)
+@pytest.fixture(scope="module")
+def filled(initial: Path, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """The same with the archive connected and synced, to be copied."""
+    cli = Cli(tmp_path_factory.mktemp("filled") / "cli")
+    shutil.copytree(initial, cli.folder)
+    added = _add(cli)
+    return Filled(cli.folder, added, cli.json("sync", "--drain"))
 
 
 @pytest.fixture
-def synced(cli: Cli, added: dict[str, Any]) -> dict[str, Any]:
-    """And synced."""
-    said: dict[str, Any] = cli.json("sync", "--drain")
-    return said
+def cli(request: pytest.FixtureRequest, initial: Path, tmp_path: Path) -> Cli:
+    """The command line with a fresh copy of a folder: the filled one where the test asks for what it answered."""
+    wants = {"added", "synced"} & set(request.fixturenames)
+    source: Path = request.getfixturevalue("filled").folder if wants else initial
+    shutil.copytree(source, tmp_path / "cli")
+    return Cli(tmp_path / "cli")
+
+
+@pytest.fixture
+def added(filled: Filled) -> dict[str, Any]:
+    """What ``account add`` answered."""
+    return filled.added
+
+
+@pytest.fixture
+def synced(filled: Filled) -> dict[str, Any]:
+    """What ``sync --drain`` answered."""
+    return filled.synced

@@ -1,4 +1,6 @@
-"""The audit compares ids with the source, finds every gap, requeues it, and the next pass heals it. It never believes a cursor."""
+"""The audit compares ids with the source, finds every gap, requeues it, and the next pass heals it. It never
+believes a cursor.
+"""
 
 from __future__ import annotations
 

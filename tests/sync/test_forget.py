@@ -1,4 +1,6 @@
-"""Never log: nothing is stored, the past is erased, a row with its reason stays, and taking an entry off brings all back."""
+"""Never log: nothing is stored, the past is erased, a row with its reason stays, and taking an entry off brings all
+back.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What one stream's pull promises: every item in the ledger, cursor and rows in one transaction, flags, moves, windows."""
+"""What one stream's pull promises: every item in the ledger, cursor and rows in one transaction, flags, moves,
+windows.
+"""
 
 from __future__ import annotations
 

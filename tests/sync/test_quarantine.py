@@ -1,5 +1,6 @@
-"""Poison: what cannot be read, what the database refuses, what meets a bug, what kills its worker. Named, kept, tried again;
-never in the way of the others."""
+"""Poison: what cannot be read, what the database refuses, what meets a bug, what kills its worker. Named, kept,
+tried again; never in the way of the others.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +124,7 @@ def test_a_failure_that_the_connector_names_is_kept_by_name(office: Office) -> N
 
 
 def test_after_two_killed_workers_items_are_marked_before_each_is_worked_on(office: Office) -> None:
-    """An item that kills its worker at parsing is found out, whatever its place in the batch; the others get through."""
+    """An item that kills its worker in parsing is found, whatever its place in its batch; the others get through."""
     box = office.mailbox()
     ids = [office.deliver(box, mail(subject=f"Offer {n}")) for n in range(8)]
     office.boxes[box].batch = 8

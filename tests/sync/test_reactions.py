@@ -1,4 +1,6 @@
-"""What errors of providers do to an account: told once, the right people, back-off bounded, others unharmed, healed alone."""
+"""What errors of providers do to an account: told once, the right people, back-off bounded, others unharmed, healed
+alone.
+"""
 
 from __future__ import annotations
 

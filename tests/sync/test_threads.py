@@ -1,4 +1,6 @@
-"""Threads join across mailboxes and in any order of arrival; subjects never join; the provider's thread is only a hint."""
+"""Threads join across mailboxes and in any order of arrival; subjects never join; the provider's thread is only a
+hint.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import pytest
 from tests.rig.office import Office, mail
 
 CHAIN = {
-    "<1@x.example>": "", "<2@x.example>": "<1@x.example>", "<3@x.example>": "<2@x.example>", "<4@x.example>": "<9@lost.example>",
+    "<1@x.example>": "", "<2@x.example>": "<1@x.example>", "<3@x.example>": "<2@x.example>",
+    "<4@x.example>": "<9@lost.example>",
     "<5@x.example>": "<9@lost.example>",
 }  # fmt: skip
 
