@@ -67,6 +67,42 @@ def renew(service: Service, account_id: int) -> str:
     return word
 
 
+def end(service: Service, account_id: int) -> None:
+    """Close an account's channels before it is disconnected. What cannot be closed ends by itself within a week, and is
+    told nothing meanwhile."""
+    with service.db.reading() as session:
+        account = session.get(Account, account_id)
+        push = push_state.read(account) if account is not None and account.provider in push_state.PROVIDERS else Push()
+    if account is None or not push.channels:
+        return
+    try:
+        (_end_google if account.provider == "google" else _end_microsoft)(service, account, push)
+    except ConnectorError as error:
+        log.info("account %s: its push channels end by themselves (%s)", account_id, error.code)
+
+
+def _end_google(service: Service, account: Account, push: Push) -> None:
+    connector = open_part(service, account, Part(MAIN, "google"), Limits(service.sleep))
+    assert isinstance(connector, GoogleConnector)
+    try:
+        for channel in push.channels:
+            if channel.id:
+                watch.stop_calendar(connector, watch.Channel(channel.id, channel.resource, "", None))
+            else:
+                watch.stop_mail(connector)
+    finally:
+        connector.close()
+
+
+def _end_microsoft(service: Service, account: Account, push: Push) -> None:
+    talk = Subscriptions(context_of(service, account, Part(MAIN, "microsoft"), Limits(service.sleep)))
+    try:
+        for channel in push.channels:
+            talk.delete(Subscription(channel.id, channel.about, service.now(), service.now()))
+    finally:
+        talk.close()
+
+
 def address(service: Service, account: Account) -> str:
     """Where the provider posts: the account is named, so that a hook looks at one row."""
     return f"{service.settings.base_url}/hooks/{account.provider}/{account.id}"

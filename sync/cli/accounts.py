@@ -14,7 +14,7 @@ from sqlalchemy import select
 from crm.errors import Refused
 from crm.models import Account, Stream
 from crm.privacy import Viewer
-from sync import accounts, health
+from sync import accounts, health, push
 from sync import labels as labels_of
 from sync.accounts import AccountSpec
 from sync.cli.root import Day, command, service, show, stdin_secret
@@ -282,6 +282,7 @@ def _change(name: str) -> Callable[..., None]:
 def remove(account_id: int, purge: bool, as_json: bool) -> None:
     """Disconnect an account."""
     crm = service()
+    push.end(crm, account_id)
     with crm.db.transaction() as session:
         counts = accounts.remove(session, account_id, purge=purge, actor_id=None, now=crm.now())
     says = f"{counts['only_here']} items erased" if purge else f"the log keeps its {counts['seen']} items"

@@ -67,6 +67,16 @@ def test_without_a_public_https_address_nothing_is_asked_for(sqlite_database: Da
         assert plain.google.world.channels == {}
 
 
+def test_a_disconnected_accounts_channels_are_closed_and_one_that_cannot_be_asked_is_left(made: Cloud) -> None:
+    account_id = ready(made)
+    push.renew(made.office.service, account_id)
+    push.end(made.office.service, account_id)
+    assert made.google.world.channels == {} and made.gmail().mailbox.watch is None
+    made.google.world.revoke(REP)
+    made.office.clock.advance(days=1)
+    push.end(made.office.service, account_id)
+
+
 def test_a_calendar_that_cannot_push_is_written_down_and_polled(made: Cloud) -> None:
     account_id = ready(made)
     made.google.world.faults.append(Fault("events.watch", status=403, reason="forbidden"))

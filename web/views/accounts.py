@@ -12,7 +12,7 @@ from crm import ledger, workspace
 from crm import sharing as tiers
 from crm.errors import Refused
 from crm.models import Account
-from sync import accounts, connecting, health, labels, push_state
+from sync import accounts, connecting, health, labels, push, push_state
 from sync.health import AccountHealth
 from web import door, notes, words
 from web.forms.accounts import Password, Sharing
@@ -155,6 +155,9 @@ def remove_page(account_id: int) -> Page:
 def remove(account_id: int) -> Page:
     """Disconnect, keeping or purging the log."""
     purge = request.form.get("log") == "purge"
+    with door.reading() as session:
+        ledger.account(session, door.viewer(), account_id)
+    push.end(door.service(), account_id)
     with door.transaction() as session:
         account = ledger.account(session, door.viewer(), account_id)
         counts = accounts.remove(session, account_id, purge=purge, actor_id=door.me().id, now=door.now())
