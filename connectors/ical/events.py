@@ -4,7 +4,6 @@ told; everything else that is wrong in it costs only the property it is in."""
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, TypeVar
@@ -13,6 +12,7 @@ from connectors.errors import BadItem
 from connectors.ical.lines import Component, Property
 from connectors.ical.people import attendee
 from connectors.ical.stamps import in_utc, recurrence_line, stamp
+from connectors.ical.uids import canonical_uid
 from connectors.ical.values import duration, number, text
 from connectors.ical.zones import Zones
 from connectors.types import Attendee, Busy, CalendarEvent
@@ -28,8 +28,6 @@ MAX_RULES: Final = 2_000
 _RECURRENCE: Final = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE"})
 _PUBLIC: Final = frozenset({"public", "private", "confidential"})
 _STATUSES: Final = frozenset({"confirmed", "tentative", "cancelled"})
-# [MS-OXOCAL] 2.2.1.27: a global object id carries the date of the instance in its bytes 16 to 19.
-_OUTLOOK_UID: Final = re.compile(r"(040000008200E00074C5B7101A82E008)[0-9A-F]{8}([0-9A-F]{48,})$", re.I)
 
 
 def event(component: Component, zones: Zones, method: str) -> CalendarEvent:
@@ -69,12 +67,6 @@ def event(component: Component, zones: Zones, method: str) -> CalendarEvent:
         kind=_kind(named, attendees),
         url=_text(named, "URL", MAX_SUMMARY),
     )
-
-
-def canonical_uid(uid: str) -> str:
-    """Outlook writes the date of an instance into the UID of its invitation; all of a series are one UID here."""
-    match = _OUTLOOK_UID.match(uid)
-    return f"{match[1]}00000000{match[2]}" if match else uid
 
 
 def _uid(named: dict[str, Property]) -> str:

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.ical.uids import GLOBAL_ID, unwrapped
 from connectors.mailparse.htmltext import text_of
 from connectors.microsoft import zones
 from connectors.microsoft.message import moment
@@ -22,8 +23,6 @@ from connectors.types import Attendee, Busy, CalendarEvent
 
 MAX_ATTENDEES = 2_000
 MAX_TEXT = 200_000
-GLOBAL_ID = "040000008200e00074c5b7101a82e008"
-WRAPPED = b"vCal-Uid\x01\x00\x00\x00"
 DATE_AT, DATE_LENGTH = len(GLOBAL_ID), 8
 
 RESPONSES: Mapping[str, str] = {
@@ -81,18 +80,6 @@ def calendar_event(item: Mapping[str, Any], master: Mapping[str, Any] | None, ma
         kind=_kind(whole, people, mailbox),
         url=_url(whole),
     )
-
-
-def unwrapped(uid: str) -> str:
-    """The UID a foreign system gave, taken out of Exchange's GlobalObjectId; any other UID as it is."""
-    if not (_HEX.match(uid) and uid[: len(GLOBAL_ID)].casefold() == GLOBAL_ID):
-        return uid
-    data = bytes.fromhex(uid)
-    found = data.find(WRAPPED)
-    if found < 0:
-        return uid
-    inner = data[found + len(WRAPPED) :].split(b"\x00", 1)[0].decode("utf-8", "replace").strip()
-    return inner or uid
 
 
 def _cleaned(uid: str) -> str:

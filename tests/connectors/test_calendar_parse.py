@@ -133,6 +133,13 @@ def test_outlooks_uid_of_an_instance_is_that_of_its_series() -> None:
     assert meeting_identity(events[0]) == meeting_identity(events[1])
 
 
+def test_a_foreign_uid_that_exchange_wrapped_is_one_meeting_with_the_original() -> None:
+    inner = (b"vCal-Uid\x01\x00\x00\x00" + b"abc123@google.com\x00").hex().upper()
+    wrapped = f"040000008200E00074C5B7101A82E00800000000{'00' * 16}1F000000{inner}"
+    events = [one(f"DTSTART:20260701T090000Z\nUID:{uid}", uid="") for uid in (wrapped, "abc123@google.com")]
+    assert events[0].uid == events[1].uid == "abc123@google.com"
+
+
 def test_an_event_without_uid_has_the_same_made_up_one_each_time() -> None:
     first = one("DTSTART:20260701T090000Z\nSUMMARY:Lunch", uid="")
     again = one("DTSTART:20260701T090000Z\nSUMMARY:Lunch\nDTSTAMP:20270101T000000Z", uid="")
