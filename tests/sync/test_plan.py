@@ -72,7 +72,8 @@ def test_new_flags_alone_do_what_the_row_needs(row: KnownRow | None, kind: type)
 
 def test_each_kind_of_entry_has_its_intent() -> None:
     entries: list[Any] = [
-        Removed("1"), Failed("2", "no body", "no_body"), _mail("3", b""), parse(Upsert("4", RawCalendar(event("e", NOON)))),
+        Removed("1"), Failed("2", "no body", "no_body"), _mail("3", b""),
+        parse(Upsert("4", RawCalendar(event("e", NOON)))),
         _mail("5", invitation("e", NOON, "jane@acme.example", "rep@ourco.example")), Arrival(Upsert("6", skip="spam")),
     ]  # fmt: skip
     kinds = [type(intent) for intent in _plan(entries)]
