@@ -206,7 +206,7 @@ def _undo(page: str) -> str:
 
 
 def _first_item(page: str) -> str:
-    found = re.search(r'href="/log/(\d+)"', page.partition('class="tl"')[2])
+    found = re.search(r'href="/log/(\d+)"', page.partition("March 2026")[2])
     assert found
     return found[1]
 
