@@ -14,7 +14,7 @@ from sqlalchemy import select
 from connectors.errors import ConnectorError, NeedsPerson, OperatorFault, StreamGone, TryLater
 from connectors.protocol import Connector, Usage
 from crm.models import Account, Stream
-from sync import reactions, streams, sweep, workers
+from sync import aliases, reactions, streams, sweep, workers
 from sync.apply import Counts
 from sync.contexts import Part, open_part, parts_of
 from sync.lease import LeaseLost
@@ -256,7 +256,7 @@ def _stream(
 
 
 def _settle(service: Service, report: AccountReport, options: Options) -> None:
-    """After all streams: end sightings that have no place left, and write the account's state."""
+    """After all streams: end sightings that have no place left, write the account's state, learn who else we are."""
     with service.db.transaction() as session:
         if report.state == "level" and not options.streams and options.only is None:
             sweep.sightings(session, report.account_id, service.now())
@@ -265,6 +265,8 @@ def _settle(service: Service, report: AccountReport, options: Options) -> None:
         if report.state in ("level", "behind"):
             account = session.get_one(Account, report.account_id)
             reactions.healthy(account, report.state, service.now())
+        fed = [told.id for told in report.streams.values() if told.counts.stored]
+        aliases.learn(session, report.account_id, fed, service.now())
 
 
 def as_dict(reports: Iterable[AccountReport]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def figures(session: Session, viewer: Viewer, *, now: datetime) -> Figures:
     member(viewer)
     first = _first(now)
     counts = {row.week: row for row in session.execute(_items(viewer, first))}
-    clicks = dict(session.execute(_clicks(viewer, first)).tuples())
+    clicks = {row.week: row.clicks for row in session.execute(_clicks(viewer, first))}
     weeks = tuple(_week(n, first, counts.get(n), clicks.get(n, 0)) for n in range(WEEKS))
     return Figures(weeks, _sum(weeks), _queue(session, viewer, now))
 
@@ -152,7 +152,7 @@ def _items(viewer: Viewer, first: datetime) -> Any:
 
 def _clicks(viewer: Viewer, first: datetime) -> Any:
     week = _bucket(Decision.at, first).label("week")
-    query = select(week, func.count()).where(Decision.at >= first).group_by(week)
+    query = select(week, func.count().label("clicks")).where(Decision.at >= first).group_by(week)
     return query if viewer.leads else query.where(Decision.actor_id == viewer.user_id)
 
 
@@ -161,7 +161,8 @@ def _linked() -> ColumnElement[bool]:
 
 
 def _touched() -> ColumnElement[bool]:
-    return exists().where(Link.communication_id == Communication.id, or_(Link.pinned.is_(True), Link.tombstoned.is_(True)))
+    by_hand = or_(Link.pinned.is_(True), Link.tombstoned.is_(True))
+    return exists().where(Link.communication_id == Communication.id, by_hand)
 
 
 def _taken_off() -> ColumnElement[bool]:
