@@ -20,7 +20,7 @@ from crm.errors import Refused
 from crm.models import Account, AccountAlias, Communication, Ledger, Link, Sighting, Stream, User
 from crm.privacy import Tier, tier_of
 from matching.addresses import canonical
-from sync import meetings, streams, whose
+from sync import meetings, streams
 from sync.contexts import open_part, parts_of
 from sync.limits import Limits
 from sync.service import Service
@@ -236,6 +236,8 @@ def reconnect(service: Service, account_id: int, secret: str, *, actor_id: int |
         owner = session.get_one(User, account.owner_id)
         provider, config, address, email = account.provider, dict(account.config), account.address, owner.email
     if provider == "microsoft" and not config.get("app_only"):
+        from sync import whose  # brings the SDK along, which nothing else here needs
+
         secret = whose.same_person(service, secret, address)
     spec = AccountSpec(provider, email, address, config, secret)
     tested = test(service, spec)

@@ -20,7 +20,7 @@ from sqlalchemy import func, or_, select
 
 from crm.models import Account, Outbox, Stream
 from crm.settings import load
-from sync import coverage, outbox, passes, push, push_state, series
+from sync import coverage, outbox, passes, push_state, series
 from sync.limits import Limits
 from sync.passes import SLICE, Options
 from sync.service import Service, bulk_memory, wall_clock
@@ -141,6 +141,8 @@ def sync_account(account_id: int) -> str:
 
 def renew_push(account_id: int) -> str:
     """Make and renew an account's push channels. Returns off, ok or failed."""
+    from sync import push  # brings the providers' SDKs along, which most commands never need
+
     service = Service.build(load())
     word = push.renew(service, account_id)
     service.db.dispose()

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from crm.errors import Refused
 from crm.models import Account, Stream
 from crm.privacy import Viewer
-from sync import accounts, health, push
+from sync import accounts, health
 from sync import labels as labels_of
 from sync.accounts import AccountSpec
 from sync.cli.root import Day, command, service, show, stdin_secret
@@ -281,6 +281,8 @@ def _change(name: str) -> Callable[..., None]:
 @command
 def remove(account_id: int, purge: bool, as_json: bool) -> None:
     """Disconnect an account."""
+    from sync import push  # brings the providers' SDKs along, which most commands never need
+
     crm = service()
     push.end(crm, account_id)
     with crm.db.transaction() as session:
