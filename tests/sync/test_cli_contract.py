@@ -24,7 +24,9 @@ FILES = {
     "c.eml": mail(
         "News <news@shop.example>", id="<c@shop.example>", Precedence="bulk", List_Unsubscribe="<mailto:u@shop.example>"
     ),
-    "d.eml": invitation("meet-1", NOON + timedelta(days=1), "jane@acme.example", USER),
+    "d.eml": invitation(
+        "meet-1", NOON + timedelta(days=1), "jane@acme.example", USER, organizer="jane@acme.example", guests=(USER,)
+    ),
     "e.ics": event("series-1", NOON, rrule="FREQ=WEEKLY;COUNT=3"),
     "f.ics": event("private-1", NOON, extra="CLASS:PRIVATE", summary="Doctor"),
 }

@@ -48,6 +48,7 @@ def test_a_folder_that_suddenly_looks_empty_is_believed_only_at_a_second_look(of
     assert set(office.states().values()) == {"stored"}
     assert office.stream().error_code == "suddenly_empty"
     office.clock.advance(minutes=5)
+    office.boxes[box].expire_cursors("INBOX")
     office.sync()
     assert set(office.states().values()) == {"stored"}
     assert office.stream().error_code == "suddenly_empty"
