@@ -67,12 +67,12 @@ def _suspicious(session: Session, stream: Stream, old: int, total: int) -> bool:
 
 def _confirmed(stream: Stream, now: datetime) -> bool:
     """The first suspicious listing starts the clock; one after it runs out confirms."""
-    if stream.sweep_after is None:
-        stream.sweep_after = now + CONFIRM
-        stream.error = f"{stream.name} suddenly looks almost empty; nothing is marked gone until a second look."
-        stream.error_code = "suddenly_empty"
-        return False
-    return now >= stream.sweep_after
+    if stream.sweep_after is not None and now >= stream.sweep_after:
+        return True
+    stream.sweep_after = stream.sweep_after or now + CONFIRM
+    stream.error = f"{stream.name} suddenly looks almost empty; nothing is marked gone until a second look."
+    stream.error_code = "suddenly_empty"
+    return False
 
 
 def unconfirmed(session: Session, account_id: int, now: datetime) -> list[int]:
