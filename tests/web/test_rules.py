@@ -20,6 +20,7 @@ from tests.web.conftest import NOW, Person, Team
 from tests.web.seed import Seeded
 
 ANNA = "address:anna.l@nordhavn.example"
+OURS = "nordhavn.example ourco.example"
 
 
 def test_a_standing_answer_is_listed_with_its_hits_and_taken_back(
@@ -67,24 +68,24 @@ def test_simulating_a_setting_shows_the_moves_and_saves_nothing(
     admin: Person, service: Service, mailed: Seeded
 ) -> None:
     with service.db.reading() as session:
-        before = workspace.get(session, "link_threshold"), _links(session)
-    page = admin.post("/rules/simulate/link_threshold", status=200, value="1.0")
+        before = workspace.get(session, "internal_domains"), _links(session)
+    page = admin.post("/rules/simulate/internal_domains", status=200, value=OURS)
     found = re.search(r"Attaches (\d+), moves (\d+), detaches (\d+)", page)
     assert found
     assert sum(map(int, found.groups())) > 0
     assert "Nordhavn AB" not in page, "items of others are counted, not shown"
     with service.db.reading() as session:
-        assert (workspace.get(session, "link_threshold"), _links(session)) == before
+        assert (workspace.get(session, "internal_domains"), _links(session)) == before
         assert not session.scalars(select(Outbox).where(Outbox.handled_at.is_(None))).all()
-    admin.post("/rules/save/link_threshold", value="1.0")
+    admin.post("/rules/save/internal_domains", value=OURS)
     with service.db.reading() as session:
-        assert workspace.get(session, "link_threshold") == 1.0
+        assert workspace.get(session, "internal_domains") == OURS.split()
         assert _links(session) != before[1]
 
 
 def test_the_moves_one_may_see_are_named(service: Service, mailed: Seeded, team: Team) -> None:
     def change(session: Session) -> rematch.Scope:
-        workspace.put(session, "link_threshold", 1.0, actor_id=None, now=NOW)
+        workspace.put(session, "internal_domains", OURS.split(), actor_id=None, now=NOW)
         return rematch.everything(session)
 
     found = simulate.simulate(service, Viewer(team.priya, "rep"), change)
