@@ -37,7 +37,9 @@ from matching.addresses import canonical
 from matching.types import Item
 from sync import meeting_sightings, thread_rows
 from sync.arrive import Arrival
-from sync.attach import chunks, items_with, settle
+from sync.attach import settle
+from sync.chunks import chunks
+from sync.reread import items_with
 from sync.event_json import from_json, identity, to_json
 from sync.items import item_from_event
 from sync.store import SNIPPET, participants
@@ -48,7 +50,7 @@ INSTANCES_MAX = 2_500
 """A daily series fills its window with 2,196."""
 NOT_MEETINGS = frozenset({"outOfOffice", "birthday", "focusTime", "workingLocation", "fromGmail"})
 SECRET = frozenset({"private", "confidential"})
-RSVP = frozenset({"REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"})
+INVITATIONS = frozenset({"REQUEST", "PUBLISH", "ADD"})
 BUSY = "Busy"
 PARTS_AT_ONCE = 50
 """Google names the exceptions of a series ``<series>_<time>``; a deleted series may be told by its own id alone."""
@@ -265,11 +267,7 @@ def _reconcile(
             select(Communication).where(Communication.ical_uid == uid, Communication.kind == "meeting")
         )
     }
-    origin = min(
-        (r for r in rows if r.via == "mail" and r.message_id and r.payload.get("method") not in RSVP),
-        key=lambda r: (r.received_at, r.message_id or ""),
-        default=None,
-    )
+    origin = _origin(rows, instances)
     thread = (
         session.scalar(select(MessageRef.thread_id).where(MessageRef.message_id == origin.message_id))
         if origin
@@ -287,6 +285,23 @@ def _reconcile(
     _drop(session, [row for row in stored.values() if not _is_past_window(row, now)], now)
     meeting_sightings.settle(session, ids, rows, now)
     return ids
+
+
+def _origin(rows: Sequence[EventVersion], instances: Sequence[Instance]) -> EventVersion | None:
+    """The first invitation by mail that came from the meeting's organizer, or from who acts for them."""
+    held = {canonical(i.event.organizer.address) for i in instances if i.event.organizer}
+    invitations = [
+        r for r in rows
+        if r.via == "mail" and r.message_id and r.payload.get("method") in INVITATIONS and _speaks(r, held)
+    ]  # fmt: skip
+    return min(invitations, key=lambda r: (r.received_at, r.message_id or ""), default=None)
+
+
+def _speaks(row: EventVersion, organizers: Collection[str]) -> bool:
+    named = row.payload.get("organizer") or {}
+    organizer = canonical(named.get("address", ""))
+    mine = row.sender in {organizer, canonical(named.get("sent_by", ""))} - {""}
+    return mine and (not organizers or organizer in organizers)
 
 
 def _fill(
