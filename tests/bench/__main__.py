@@ -1,5 +1,5 @@
-"""``make bench``: the same mailbox, in one run, by mbsync and by us; prints a table of ratios and writes
-bench/out/bench.json.
+"""``make bench``: decisions a second and a rematch of the log, then the same mailbox, in one run, by mbsync and by us;
+prints a table of ratios and writes bench/out/bench.json and bench/out/matching.json.
 
 Ratios within one run are what counts: machines are noisy, and figures of two runs must not be compared. ``--mails``,
 ``--only`` and ``--quick`` cut it down while working."""
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench import peer
+from tests.bench import matching, peer, rematch
 from tests.bench.mailbox import FOLDERS, mails
 from tests.rig import dovecot
 from tests.rig.faultproxy import FaultProxy, Faults
@@ -143,9 +143,17 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=20_000)
     parser.add_argument("--only", default="", choices=["", *LINES])
     parser.add_argument("--quick", action="store_true", help="SQLite only")
+    parser.add_argument("--items", type=int, default=100_000, help="how many items the rematch is measured on")
+    parser.add_argument("--matching", action="store_true", help="decisions and rematch only")
     chosen = parser.parse_args()
-    result = measure(chosen.mails, chosen.only, chosen.quick)
     OUT.mkdir(parents=True, exist_ok=True)
+    found = {"decisions": matching.measure(100_000, 20_000, 3), "rematch": rematch.measure(chosen.items, 20_000, 2)}
+    (OUT / "matching.json").write_text(json.dumps(found, indent=1))
+    for what, figures in found.items():
+        print(f"{what}: " + ", ".join(f"{name} {value}" for name, value in figures.items()))
+    if chosen.matching:
+        return
+    result = measure(chosen.mails, chosen.only, chosen.quick)
     (OUT / "bench.json").write_text(json.dumps(result, indent=1))
     print(table(result))
 
