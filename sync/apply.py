@@ -97,7 +97,7 @@ def _ledger_rows(session: Session, place: Place, intents: Sequence[Intent]) -> d
     ids = [_remote_id(i) for i in intents]
     query = select(
         Ledger.id, Ledger.remote_id, Ledger.state, Ledger.reason, Ledger.communication_id, Ledger.attempts,
-        Ledger.flags, Ledger.labels, Ledger.generation, Ledger.missing_since,
+        Ledger.flags, Ledger.labels, Ledger.generation, Ledger.missing_since, Ledger.retry_at,
     ).where(Ledger.stream_id == place.stream.id)  # fmt: skip
     found: dict[str, Any] = {}
     for start in range(0, len(ids), 500):
@@ -239,11 +239,24 @@ def _other_row(
         upsert = intent.upsert or Upsert(intent.remote_id)
         if before is not None and before.state == "quarantined" and not intent.error:
             return  # new flags of what cannot be read: no attempt was made
-        attempts = (before.attempts if before is not None else 0) + 1
+        attempts = _attempts(before, intent.because, place.now)
         rows[intent.remote_id] = _row(
             place, upsert, "quarantined", intent.because, attempts=attempts, error=intent.error[:500],
             retry_at=retry_at(place.now, attempts),
         )  # fmt: skip
+
+
+def _attempts(before: Any, because: str, now: datetime) -> int:
+    """How often an item was tried: once more when it was due, no more when a listing merely showed it again. What ended
+    its worker was counted before each try."""
+    if before is None:
+        return 1
+    if because == "crash":
+        return max(1, int(before.attempts))
+    if before.state != "quarantined":
+        return 1
+    early = before.reason == because and before.retry_at is not None and before.retry_at > now
+    return int(before.attempts) + (0 if early else 1)
 
 
 def retry_at(now: datetime, attempts: int) -> datetime | None:

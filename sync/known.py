@@ -104,7 +104,7 @@ def note_attempt(session: Session, account: Account, stream: Stream, upsert: Ups
     """Count an attempt on one item before it is made; returns the number including this one. Items that came through
     before are not counted."""
     where = (Ledger.stream_id == stream.id, Ledger.remote_id == upsert.remote_id)
-    row = session.execute(select(Ledger.attempts, Ledger.state).where(*where)).one_or_none()
+    row = session.execute(select(Ledger.attempts, Ledger.state, Ledger.reason).where(*where)).one_or_none()
     if row is None:
         session.execute(
             insert(Ledger).values(
@@ -122,7 +122,7 @@ def note_attempt(session: Session, account: Account, stream: Stream, upsert: Ups
             )
         )
         return 1
-    if row.state in ("stored", "skipped"):
+    if row.state in ("stored", "skipped") or (row.state == "quarantined" and row.reason != "crash"):
         return 0
     session.execute(update(Ledger).where(*where).values(attempts=row.attempts + 1))
     return int(row.attempts) + 1
