@@ -1,8 +1,8 @@
-"""One meeting, told by mails in three mailboxes and by events in two calendars: invited, accepted, moved, called off. Whatever
-the order in which all this arrives, the log ends with the same one line.
+"""One meeting, told by mails in three mailboxes and by events in two calendars: invited, accepted, moved, called off.
+Whatever the order in which all this arrives, the log ends with the same one line.
 
-Every order is a meeting of its own (its own UID) in one office, so that hundreds of orders cost a few passes. By default
-``CRM_SYNC_TEST_ORDERS`` (60) of the 720 orders of the six stories are played, and half as many of the single copies.
+Every order is a meeting of its own (its own UID) in one office, so that hundreds of orders cost a few passes. By
+default ``CRM_SYNC_TEST_ORDERS`` (60) of the 720 orders of the six stories are played, and half as many of the single copies.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ STORIES: dict[str, list[Step]] = {
     "ben's calendar": [("event2", "ben")],
 }
 SINGLE: list[Step] = [
-    *(step for what in MAILS for step in STORIES[what]), *((f"event{n}", who) for who in ("rep", "ben") for n in range(3)),
+    *(step for what in MAILS for step in STORIES[what]),
+    *((f"event{n}", who) for who in ("rep", "ben") for n in range(3)),
 ]  # fmt: skip
 
 
@@ -106,7 +107,7 @@ def play(office: Office, orders: Sequence[Sequence[Sequence[Step]]]) -> dict[int
             for what, who in steps or ():
                 arrive(office, boxes[who], held, number, what)
         office.sync()
-    assert {s for s in office.states().values()} <= {"stored:invitation"}
+    assert set(office.states().values()) <= {"stored:invitation"}
     lines = [line for line in office.log() if line["kind"] == "meeting"]
     told = {int(line["ical_uid"].split(".")[1]): line for line in lines}
     assert len(told) == len(lines), "one meeting each"
@@ -143,7 +144,7 @@ def letter(uid: str, what: str) -> bytes:
         sender, JANE if sender == REP else REP, f"{what}: Kick-off", id=f"<{what}.{uid}@mail.example>", at=NOON,
         text="As said.",
     )  # fmt: skip
-    head, _, body = raw.partition(b"\n\n")
+    head, _, _ = raw.partition(b"\n\n")
     head = b"\n".join(
         line for line in head.split(b"\n") if not line.lower().startswith((b"content-", b"mime-version"))
     )
