@@ -15,8 +15,9 @@ from connectors.types import Upsert
 from crm import outbox, sharing
 from crm.models import Account, Ledger, Sighting, Stream
 from sync import labels, meetings, reasons
-from sync.attach import attach_threads, groups_of
+from sync.attach import attach_threads
 from sync.intents import Insert, Intent, Invite, Meeting, Pend, Quarantine, Skip, Tombstone, Update
+from sync.reread import groups_of
 from sync.screen import LABEL_OFF, Policy
 from sync.store import Stored, insert_mails
 

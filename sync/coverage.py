@@ -16,7 +16,7 @@ from connectors.protocol import Connector
 from connectors.protocol import Counts as ListsIds
 from crm.models import Account, Ledger, Stream
 from sync import accounts, known, streams, sweep
-from sync.attach import chunks
+from sync.chunks import chunks
 from sync.contexts import open_part, parts_of
 from sync.limits import Limits
 from sync.passes import account_ids

@@ -15,8 +15,8 @@ from crm.directory import load
 from crm.models import Account, Marker, Sighting
 from matching.creation import Action, Policy, Proposal, propose
 from matching.directory import NOTHING
-from sync.attach import items_with
 from sync.policy import rules as rules_in_force
+from sync.reread import items_with
 from sync.service import Service
 
 PASSIVE = frozenset({"none", "suggest"})

@@ -24,9 +24,11 @@ from crm.snapshots import plain
 from crm.vault import Vault
 from matching.addresses import canonical
 from matching.domains import shared_kind
-from sync.attach import attach_items, chunks, groups_of
+from sync.attach import attach_items
+from sync.chunks import chunks
 from sync.journal import VERDICTS, Journal, pin, rule, tombstone
 from sync.rematch import Scope, Touched, conditions, decide, scope_of
+from sync.reread import groups_of
 from sync.restoring import restore, still_there
 
 

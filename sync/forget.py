@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from crm import search
 from crm.models import Communication, EventVersion, Ledger, Link, Participant
-from sync.attach import chunks
+from sync.chunks import chunks
 from sync.policy import never_log
 from sync.service import Service
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from crm.errors import Refused
 from crm.models import Link, Ruling
 from crm.privacy import Viewer
-from sync.attach import chunks
+from sync.chunks import chunks
 
 SCOPES = ("item", "address", "domain", "thread")
 VERDICTS = {"ignore", "not_a_contact", "private", "never_log"}

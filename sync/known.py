@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from connectors.types import Upsert
 from crm.models import Account, Communication, Ledger, Participant, Stream
 from sync.arrive import Arrival
-from sync.attach import chunks
+from sync.chunks import chunks
 from sync.plan import Entry, Known, KnownMail, KnownRow
 
 FETCH_AGAIN_AT_ONCE = 500

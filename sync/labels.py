@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from crm import audit, sharing
 from crm.models import Account, Ledger, Sighting, Stream
-from sync.attach import chunks
+from sync.chunks import chunks
 from sync.screen import LABEL_OFF, is_off
 
 CUT = 500

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from crm.models import Account, EventVersion, Sighting
 from crm.privacy import tier_of
-from sync.attach import chunks
+from sync.chunks import chunks
 
 
 def settle(session: Session, ids: Sequence[int], rows: Sequence[EventVersion], now: datetime) -> None:

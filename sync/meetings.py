@@ -39,9 +39,9 @@ from sync import meeting_sightings, thread_rows
 from sync.arrive import Arrival
 from sync.attach import settle
 from sync.chunks import chunks
-from sync.reread import items_with
 from sync.event_json import from_json, identity, to_json
 from sync.items import item_from_event
+from sync.reread import items_with
 from sync.store import SNIPPET, participants
 
 BACK = timedelta(days=5 * 366)

@@ -16,7 +16,10 @@ from sqlalchemy.orm import Session
 
 from crm.models import Address, Communication, CompanyDomain, Contact, Deal, DealContact, Link, Participant
 from matching.addresses import family
-from sync.attach import Change, chunks, decide_and_reconcile, items_of_series, items_of_threads
+from sync.attach import decide_and_reconcile
+from sync.chunks import chunks
+from sync.reconcile import Change
+from sync.reread import items_of_series, items_of_threads
 from sync.service import Service
 
 THREADS_A_TIME = 200

@@ -20,7 +20,7 @@ from crm.errors import Refused
 from crm.models import Communication, Company, Contact, Decision, Link, ReviewState, Ruling
 from crm.snapshots import typed
 from crm.vault import Vault
-from sync.attach import chunks
+from sync.chunks import chunks
 from sync.journal import drop
 
 Key = tuple[int, str, int]

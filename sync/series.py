@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from crm.models import Communication, EventVersion
 from sync import meetings
-from sync.attach import chunks
+from sync.chunks import chunks
 from sync.service import Service
 
 AT_ONCE = 50

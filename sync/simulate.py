@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from crm.models import Communication, Company, Contact, Deal
 from crm.privacy import Viewer, subject_visible, visible
 from sync import rematch
-from sync.attach import Change
+from sync.reconcile import Change
 from sync.service import Service
 
 THREADS_MAX = 5_000

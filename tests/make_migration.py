@@ -1,4 +1,5 @@
-"""Writes the initial migration from the models. Only for use until the first release; from then on migrations are added, not rewritten."""
+"""Writes the initial migration from the models. Only for use until the first release; from then on migrations are
+added, not rewritten."""
 
 from __future__ import annotations
 
@@ -22,8 +23,12 @@ def main() -> None:
     path = next(VERSIONS.glob("0001_*.py"))
     text = path.read_text()
     text = text.replace("import crm.models.declarative\n", "")
-    text = text.replace("from alembic import op\n", "from alembic import op\nfrom sqlalchemy import Text\nfrom sqlalchemy.dialects import postgresql\n\nimport crm.models.declarative\nfrom crm.search_index import POSTGRES, SQLITE\n", 1)
-    tail = "\n    dialect = op.get_bind().dialect.name\n    for statement in SQLITE if dialect == \"sqlite\" else POSTGRES:\n        op.execute(statement)\n"
+    text = text.replace(
+        "from alembic import op\n",
+        "from alembic import op\nfrom sqlalchemy import Text\nfrom sqlalchemy.dialects import postgresql\n\nimport crm.models.declarative\nfrom crm.search_index import POSTGRES, SQLITE\n",
+        1,
+    )
+    tail = '\n    dialect = op.get_bind().dialect.name\n    for statement in SQLITE if dialect == "sqlite" else POSTGRES:\n        op.execute(statement)\n'
     text = text.replace("    # ### end Alembic commands ###\n", tail, 1)
     head = '    op.execute("DROP TABLE communication_fts")\n'
     text = text.replace("def downgrade() -> None:\n", "def downgrade() -> None:\n" + head)
