@@ -1,8 +1,8 @@
 """One meeting, told by mails in three mailboxes and by events in two calendars: invited, accepted, moved, called off.
 Whatever the order in which all this arrives, the log ends with the same one line.
 
-Every order is a meeting of its own (its own UID) in one office, so that hundreds of orders cost a few passes. By
-default ``CRM_SYNC_TEST_ORDERS`` (60) of the 720 orders of the six stories are played, and half as many of the single copies.
+Every order is a meeting of its own (its own UID) in one office, so that hundreds of orders cost a few passes.
+``CRM_SYNC_TEST_ORDERS`` (60) of the 720 orders of the six stories are played, and half as many of the single copies.
 """
 
 from __future__ import annotations
