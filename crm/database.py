@@ -1,7 +1,7 @@
 """Opens the database and gives out transactions. The one place that knows SQLite from PostgreSQL.
 
-Sessions are opened in entry points only, through ``transaction()``; everything below takes ``session`` first and never commits.
-"""
+Sessions are opened in entry points only, through ``transaction()``; everything below takes ``session`` first and
+never commits."""
 
 from __future__ import annotations
 
@@ -110,6 +110,7 @@ def _sqlite_pragmas(connection: Any, _record: Any) -> None:
 
 def _sqlite_begin(connection: Any) -> None:
     """IMMEDIATE takes the write lock at the start: a deferred transaction that turns writer late fails at once with
-    "database is locked" whatever the busy timeout. Readers ask for a plain BEGIN with ``execution_options(read_only=True)``."""
+    "database is locked" whatever the busy timeout. Readers ask for a plain BEGIN with
+    ``execution_options(read_only=True)``."""
     read_only = connection.get_execution_options().get("read_only")
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

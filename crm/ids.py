@@ -1,7 +1,7 @@
 """Reserves primary keys, so that rows and their children can be written in bulk, a statement a table. Writes nothing.
 
-SQLite's RETURNING promises no order, which makes an ordered bulk insert one statement a row; PostgreSQL's sequences give any number at once.
-"""
+SQLite's RETURNING promises no order, which makes an ordered bulk insert one statement a row; PostgreSQL's sequences
+give any number at once."""
 
 from __future__ import annotations
 

@@ -111,7 +111,8 @@ def _system_readable() -> ColumnElement[bool]:
 
 
 def _withheld() -> ColumnElement[bool]:
-    """Label rules took it out of every account that saw it: it waits for its label to come back, and exists for nobody."""
+    """Label rules took it out of every account that saw it: it waits for its label to come back, and exists for
+    nobody."""
     left_out = _any(Ledger.communication_id == Communication.id, Ledger.reason == "label_off")
     return and_(Communication.author_id.is_(None), ~_sighted(), left_out)
 

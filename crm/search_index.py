@@ -1,4 +1,5 @@
-"""DDL of the full-text index: FTS5 on SQLite, a tsvector column with GIN on PostgreSQL. Used by migrations; queries live in ``crm.search``.
+"""DDL of the full-text index: FTS5 on SQLite, a tsvector column with GIN on PostgreSQL. Used by migrations; queries
+live in ``crm.search``.
 
 Subject and people are apart from the text, because a viewer may see the first without the second.
 """

@@ -1,4 +1,5 @@
-"""The settings of contract.md: read once from the environment (and a ``.env`` file), checked, and passed down. Never read at import time.
+"""The settings of contract.md: read once from the environment (and a ``.env`` file), checked, and passed down. Never
+read at import time.
 
 Unknown ``CRM_SYNC_*`` names, bad URLs and out-of-range values raise ``BadSetting`` whose one line names the setting.
 """
@@ -24,7 +25,8 @@ NAMES = frozenset(
     for name in (
         "DATA_DIR", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "BASE_URL", "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET",
         "GOOGLE_ENDPOINT", "GOOGLE_AUTH_URL", "GOOGLE_TOKEN_URL", "MICROSOFT_CLIENT_ID", "MICROSOFT_CLIENT_SECRET",
-        "MICROSOFT_TENANT", "MICROSOFT_AUTHORITY", "GRAPH_ENDPOINT", "CA_BUNDLE", "INTERNAL_DOMAINS", "ALLOW_PRIVATE_HOSTS",
+        "MICROSOFT_TENANT", "MICROSOFT_AUTHORITY", "GRAPH_ENDPOINT", "CA_BUNDLE", "INTERNAL_DOMAINS",
+        "ALLOW_PRIVATE_HOSTS",
         "SMTP_URL", "GOOGLE_PUSH_AUDIENCE", "GOOGLE_PUSH_EMAIL", "GOOGLE_PUBSUB_TOPIC",
     )
 )  # fmt: skip
@@ -36,7 +38,8 @@ class BadSetting(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the process was told. ``secret_keys`` newest first. ``redis_url`` None means embedded. URLs carry no trailing slash."""
+    """What the process was told. ``secret_keys`` newest first. ``redis_url`` None means embedded. URLs carry no
+    trailing slash."""
 
     data_dir: Path
     database_url: str

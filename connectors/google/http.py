@@ -71,8 +71,8 @@ class Transport:
         method: str = "GET",
         body: Any = None,
         headers: Mapping[str, str] | None = None,
-        redirections: int = 0,  # noqa: ARG002
-        connection_type: Any = None,  # noqa: ARG002
+        redirections: int = 0,
+        connection_type: Any = None,
     ) -> tuple[httplib2.Response, bytes]:
         """Send, and once more with a forced fresh token when the answer is 401. Raises TryLater, BadItem (too large).
 
