@@ -45,12 +45,12 @@ def test_fifty_groups_are_settled_and_undone_without_javascript(
     page = desk(script=False).sign_in("priya").open("/review")
     for left in range(GROUPS - 1, -1, -1):
         page.click("#pane button:has-text('Not a contact')")
-        assert page.locator(".g").count() == left
+        expect(page.locator(".g")).to_have_count(left)
     assert _waiting(service, fifty) == 0
     page.goto(page.url.partition("/review")[0] + "/review/decided")
     for done in range(1, GROUPS + 1):
         page.locator("button:has-text('Undo')").first.click()
-        assert page.locator(".chip:has-text('taken back')").count() == done
+        expect(page.locator(".chip:has-text('taken back')")).to_have_count(done)
     assert _waiting(service, fifty) == GROUPS
 
 
