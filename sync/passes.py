@@ -262,10 +262,11 @@ def _settle(service: Service, report: AccountReport, options: Options) -> None:
             sweep.sightings(session, report.account_id, service.now())
             for stream_id in sweep.unconfirmed(session, report.account_id, service.now()):
                 streams.restart(session, stream_id)
+        account = session.get_one(Account, report.account_id)
+        first = account.stage in ("new", "backfill")  # a worker killed after it stored mail left this to its successor
         if report.state in ("level", "behind"):
-            account = session.get_one(Account, report.account_id)
             reactions.healthy(account, report.state, service.now())
-        fed = [told.id for told in report.streams.values() if told.counts.stored]
+        fed = [told.id for told in report.streams.values() if told.counts.stored or first]
         aliases.learn(session, report.account_id, fed, service.now())
 
 
