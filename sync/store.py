@@ -51,9 +51,8 @@ def insert_mails(session: Session, account: Account, inserts: Sequence[Insert], 
     ids = reserve(session, Communication, len(rows))
     session.execute(insert(_COMMUNICATION), [row | {"id": i} for i, row in zip(ids, rows, strict=True)])
     _bodies(session, inserts, items, ids)
-    session.execute(
-        insert(_PARTICIPANT), [row for i, item in zip(ids, items, strict=True) for row in participants(i, item)]
-    )
+    if people := [row for i, item in zip(ids, items, strict=True) for row in participants(i, item)]:
+        session.execute(insert(_PARTICIPANT), people)  # a mail may name nobody at all
     thread_rows.remember(session, account, inserts, threads)
     documents = [_document(i, intent, item) for i, intent, item in zip(ids, inserts, items, strict=True)]
     search.index(session, documents, fresh=True)

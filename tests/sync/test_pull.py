@@ -266,3 +266,11 @@ def test_a_further_row_of_an_item_set_aside_says_why_and_new_flags_do_not_forget
     office.boxes[box].flag("INBOX", first, {"seen"})
     office.sync()
     assert office.states() == {first: "stored:internal"}
+
+
+def test_a_mail_that_names_nobody_is_stored_alone_too(office: Office) -> None:
+    box = office.mailbox()
+    nobody = office.deliver(box, b"Subject: nobody\r\nMessage-ID: <nobody@x.example>\r\n\r\nA lone text.\r\n")
+    office.sync()
+    assert office.states() == {nobody: "stored"}
+    assert office.log()[0]["participants"] == []
