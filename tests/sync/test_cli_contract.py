@@ -143,9 +143,10 @@ def test_wrong_usage_is_exit_2(cli: Cli, args: list[str]) -> None:
 
 def test_an_unknown_setting_stops_the_start_with_one_line_that_names_it(cli: Cli) -> None:
     cli.environ["CRM_SYNC_NONSENSE"] = "1"
-    done = cli.run("doctor", ok=(1,))
+    done = cli.run("sync", ok=(1,))
     assert "CRM_SYNC_NONSENSE" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    assert "CRM_SYNC_NONSENSE" in cli.run("doctor", ok=(1,)).stdout
 
 
 def test_doctor_settings_and_lists_answer_with_one_json_object(cli: Cli) -> None:

@@ -3,10 +3,12 @@ only."""
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from flask import Flask
@@ -24,16 +26,23 @@ ARGS = [
 ]  # fmt: skip
 
 
+@cache
+def launched(path: str) -> Browser:
+    """One browser a process, whichever modules ask for it: Playwright runs one synchronous loop a thread."""
+    playwright = sync_playwright().start()
+    browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+    atexit.register(playwright.stop)
+    atexit.register(browser.close)
+    return browser
+
+
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Browser:
     """The browser of this process; skips with the reason where there is none."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("Chromium is not installed (apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        yield browser
-        browser.close()
+    return launched(path)
 
 
 @pytest.fixture

@@ -123,6 +123,8 @@ def test_a_newcomer_sets_up_imports_and_connects_in_one_go(
     expect(page.locator(".toast")).to_contain_text("Imported 1 new row")
     page.goto(new.address + "/accounts/new")
     page.click("text=Choose files")
+    page.wait_for_url("**/accounts/new/archive")
+    expect(page.locator("[name=paths]")).to_be_visible()
     page.fill("[name=address]", "ada@ourco.example")
     page.fill("[name=paths]", str(boxes / "nowhere"))
     page.click("button.go")

@@ -73,6 +73,7 @@ def test_pages_are_behind_the_sign_in(stranger: Person, app: Flask, team: Team) 
         "ops.htmx_script",
         "static",
         "home.favicon",
+        "feed.calendar",
     }
     for rule in app.url_map.iter_rules():
         if "GET" not in rule.methods or rule.endpoint in open_ or rule.endpoint.startswith("api."):
