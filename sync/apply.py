@@ -70,6 +70,7 @@ def apply(session: Session, place: Place, intents: Sequence[Intent], policy: Pol
     _calendar_rows(session, place, intents, rows)
     for intent in intents:
         _other_row(place, intent, existing, rows, policy)
+    rows = {i: rows[i] for i in map(_remote_id, intents) if i in rows}  # the ledger keeps the order of the source
     _count(existing, rows, counts)
     _write_ledger(session, existing, rows)
     _hide(session, place, rows)

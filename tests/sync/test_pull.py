@@ -272,5 +272,5 @@ def test_a_mail_that_names_nobody_is_stored_alone_too(office: Office) -> None:
     box = office.mailbox()
     nobody = office.deliver(box, b"Subject: nobody\r\nMessage-ID: <nobody@x.example>\r\n\r\nA lone text.\r\n")
     office.sync()
-    assert office.states() == {nobody: "stored"}
+    assert office.states()[nobody].startswith("stored")
     assert office.log()[0]["participants"] == []
