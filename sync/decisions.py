@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import audit, cleaning, companies, contacts, deals, merges
+from crm import audit, cleaning, companies, contacts, deals, merges, outbox
 from crm.correspondence import thread_key
 from crm.errors import NotFound, Refused
 from crm.models import Communication, Decision, Participant, Question, ReviewState
@@ -41,6 +41,7 @@ class DecisionResult:
     items: int
 
 
+NEVER_LOG = "never_log"
 ELSEWHERE = {"merge": merges.unmerge, "not_duplicate": cleaning.propose_again}
 """Decisions that crm makes, and takes back, itself."""
 
@@ -163,7 +164,14 @@ def ignore(
             rule(session, viewer, "thread", thread, verdict, open_.journal, now)
     else:
         rule(session, viewer, scope, value, verdict, open_.journal, now)
+    if verdict == NEVER_LOG:
+        _never_log(session, before=[], after=[value], now=now)
     return _finish(session, open_, ids, now)
+
+
+def _never_log(session: Session, *, before: list[str], after: list[str], now: datetime) -> None:
+    """What a person put on the list, or took off it, applies to the past like the workspace's own list."""
+    outbox.emit(session, "settings.changed", {"name": NEVER_LOG, "from": before, "to": after}, now=now)
 
 
 def snooze(
@@ -306,6 +314,8 @@ def undo(session: Session, viewer: Viewer, decision_id: int, *, vault: Vault, no
         ELSEWHERE[decision.kind](session, decision_id, actor_id=viewer.user_id, now=now)
         return DecisionResult(decision_id, f"Taken back: {decision.says}", decision.items)
     items = _put_back(session, viewer, decision, vault, now)
+    if decision.kind == NEVER_LOG:
+        _never_log(session, before=[decision.subject], after=[], now=now)
     changed = _reevaluate(session, decision.scope, decision.subject, items, _made(decision), now)
     audit.record(
         session, actor_id=viewer.user_id, action="review.undo", subject_kind="decision", subject_id=decision_id, now=now

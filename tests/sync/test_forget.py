@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from crm.models import Communication, CommunicationBody, EventVersion, Participant
+from crm.privacy import Viewer
+from sync import decisions
 from tests.rig.office import NOON, Office, event, mail
 
 
@@ -44,6 +46,26 @@ def test_an_entry_added_later_erases_the_past_and_taken_off_brings_it_back(offic
     office.sync()
     assert [(r["remote_id"], r["state"], r["reason"]) for r in office.ledger()] == before
     assert sorted((str(r["message_id"]), str(r["ical_uid"]), r["text"]) for r in office.log()) == lines
+
+
+def test_an_answer_never_log_erases_the_past_and_its_undo_brings_it_back(office: Office) -> None:
+    box = office.mailbox()
+    item = office.deliver(box, mail("Doctor <doctor@clinic.example>", subject="blood test", text="secret finding"))
+    office.sync()
+    viewer = Viewer(office.rep, "rep")
+    with office.service.db.transaction() as session:
+        ids = list(session.scalars(select(Communication.id)))
+        made = decisions.ignore(
+            session, viewer, ids, scope="domain", value="clinic.example", verdict="never_log", now=office.service.now()
+        )
+    office.follow()
+    assert office.states() == {item: "skipped:never_log"}
+    assert office.log() == []
+    with office.service.db.transaction() as session:
+        decisions.undo(session, viewer, made.decision_id, vault=office.service.vault, now=office.service.now())
+    office.follow()
+    office.sync()
+    assert [r["text"] for r in office.log()] == ["secret finding"]
 
 
 def test_an_entry_that_stays_keeps_its_items_away_when_another_is_taken_off(office: Office) -> None:
