@@ -116,7 +116,7 @@ def rule(
             journal.rulings_ended.append(old.id)
     rule = Ruling(
         scope=scope, value=value, verdict=verdict, target_kind=target[0] if target else None,
-        target_id=target[1] if target else None, created_at=now, active=True, hits=0,
+        target_id=target[1] if target else None, created_at=now, active=True,
         user_id=viewer.user_id if verdict in ("ignore", "private") else None, decision_id=journal.decision_id,
     )  # fmt: skip
     session.add(rule)

@@ -1,39 +1,30 @@
-"""Writes the initial migration from the models. Only for use until the first release; from then on migrations are
-added, not rewritten."""
+"""Writes the next migration from what the models have and the newest migration has not:
+``python -m tests.make_migration 0003 "what it adds"``. Read it before you commit it: data is its author's to move.
+"""
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
 
-VERSIONS = Path("crm/migrations/versions")
+from crm.database import Database
 
 
-def main() -> None:
-    for old in VERSIONS.glob("0001_*.py"):
-        old.unlink()
-    config = Config()
-    config.set_main_option("script_location", "crm/migrations")
-    with create_engine("sqlite://").connect() as connection:
-        config.attributes["connection"] = connection
-        command.revision(config, message="initial", rev_id="0001", autogenerate=True)
-    path = next(VERSIONS.glob("0001_*.py"))
-    text = path.read_text()
-    text = text.replace("import crm.models.declarative\n", "")
-    text = text.replace(
-        "from alembic import op\n",
-        "from alembic import op\nfrom sqlalchemy import Text\nfrom sqlalchemy.dialects import postgresql\n\nimport crm.models.declarative\nfrom crm.search_index import POSTGRES, SQLITE\n",
-        1,
-    )
-    tail = '\n    dialect = op.get_bind().dialect.name\n    for statement in SQLITE if dialect == "sqlite" else POSTGRES:\n        op.execute(statement)\n'
-    text = text.replace("    # ### end Alembic commands ###\n", tail, 1)
-    head = '    op.execute("DROP TABLE communication_fts")\n'
-    text = text.replace("def downgrade() -> None:\n", "def downgrade() -> None:\n" + head)
-    path.write_text(text)
+def main(number: str, says: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'crm.db'}")
+        database.migrate()
+        config = Config()
+        config.set_main_option("script_location", "crm/migrations")
+        with database.engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.revision(config, message=says, rev_id=number, autogenerate=True)
+        database.dispose()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:3])

@@ -1,7 +1,17 @@
 """All tables, importable from one place. Split by noun; importing this is what makes ``Base.metadata`` complete."""
 
 from crm.models.accounts import Account, AccountAlias, Ledger, Stream
-from crm.models.deals import CurrencyRate, Deal, DealContact, DealStageChange, Pipeline, Stage, Task
+from crm.models.deals import (
+    CurrencyRate,
+    Deal,
+    DealContact,
+    DealStageChange,
+    DealValueChange,
+    Goal,
+    Pipeline,
+    Stage,
+    Task,
+)
 from crm.models.decisions import AccessRequest, Decision, Grant, ImportBatch, Marker, ReviewState, Ruling
 from crm.models.declarative import Base
 from crm.models.log import (
@@ -16,15 +26,17 @@ from crm.models.log import (
     Suggestion,
     Thread,
 )
-from crm.models.people import Address, Company, CompanyDomain, Contact, ContactPhone, Job, User
+from crm.models.people import Address, Company, CompanyDomain, Contact, ContactPhone, Job, LifecycleChange, User
 from crm.models.system import (
     ApiToken,
     Audit,
+    AutomationRule,
     AutomationRun,
     Field,
     IdempotencyKey,
     Notification,
     Outbox,
+    RecordFile,
     Segment,
     Setting,
 )
@@ -36,6 +48,7 @@ __all__ = [
     "Address",
     "ApiToken",
     "Audit",
+    "AutomationRule",
     "AutomationRun",
     "Base",
     "Communication",
@@ -48,14 +61,17 @@ __all__ = [
     "Deal",
     "DealContact",
     "DealStageChange",
+    "DealValueChange",
     "Decision",
     "EventVersion",
     "Field",
+    "Goal",
     "Grant",
     "IdempotencyKey",
     "ImportBatch",
     "Job",
     "Ledger",
+    "LifecycleChange",
     "Link",
     "Marker",
     "MessageRef",
@@ -64,6 +80,7 @@ __all__ = [
     "Participant",
     "Pipeline",
     "Question",
+    "RecordFile",
     "ReviewState",
     "Ruling",
     "Segment",

@@ -1,4 +1,4 @@
-"""Pipelines, stages, deals and their history, and tasks."""
+"""Pipelines, stages, deals and their history, goals, and tasks."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class Deal(Base):
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"), index=True)
     source: Mapped[str | None]
     lost_reason: Mapped[str | None]
+    won_reason: Mapped[str | None]
     custom: Mapped[dict[str, Any]] = mapped_column(default=dict)
     import_id: Mapped[int | None] = mapped_column(ForeignKey("import_batch.id"))
     version: Mapped[int] = mapped_column(default=1)
@@ -88,6 +89,29 @@ class DealStageChange(Base):
     at: Mapped[datetime]
 
 
+class DealValueChange(Base):
+    """What a deal was worth from ``at`` on: one row at creation, one for each change of value or currency."""
+
+    __tablename__ = "deal_value_change"
+    id: Mapped[PrimaryId]
+    deal_id: Mapped[int] = mapped_column(ForeignKey("deal.id", ondelete="CASCADE"), index=True)
+    value: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    currency: Mapped[str]
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    at: Mapped[datetime]
+
+
+class Goal(Base):
+    """What a person is to win in a month, in the workspace currency. ``month`` is its first day."""
+
+    __tablename__ = "goal"
+    __table_args__ = (UniqueConstraint("user_id", "month"),)
+    id: Mapped[PrimaryId]
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    month: Mapped[date]
+    amount: Mapped[Decimal] = mapped_column(Numeric(18, 2))
+
+
 class CurrencyRate(Base):
     """Units of ``currency`` in one unit of the workspace currency, entered by an admin, from a day on."""
 
@@ -102,7 +126,8 @@ class CurrencyRate(Base):
 class Task(Base):
     """Something to do. ``due_at`` is UTC; ``due_all_day`` says that only its date (in the assignee's zone) counts.
     ``origin`` tells what made an automatic one; ``closed_by`` what closed it (person, or the message or meeting that
-    was awaited)."""
+    was awaited). ``recurrence`` is an RRULE (RFC 5545) without its name; the occurrence that follows a done one has
+    the origin ``repeats:<id>``."""
 
     __tablename__ = "task"
     id: Mapped[PrimaryId]

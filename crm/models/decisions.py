@@ -47,8 +47,6 @@ class Ruling(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     decision_id: Mapped[int | None] = mapped_column(ForeignKey("decision.id"))
     active: Mapped[bool] = mapped_column(default=True)
-    hits: Mapped[int] = mapped_column(default=0)
-    last_hit_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 

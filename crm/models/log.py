@@ -72,6 +72,7 @@ class Communication(Base):
     visibility_cap: Mapped[str | None]
     sharing: Mapped[str | None]
     author_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    pinned_at: Mapped[datetime | None]
     size: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -117,3 +117,15 @@ class Job(Base):
     title: Mapped[str | None]
     valid_from: Mapped[date | None]
     valid_to: Mapped[date | None]
+
+
+class LifecycleChange(Base):
+    """A conversion of a contact: from (None at creation), to, who and when."""
+
+    __tablename__ = "lifecycle_change"
+    id: Mapped[PrimaryId]
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id", ondelete="CASCADE"), index=True)
+    from_lifecycle: Mapped[str | None]
+    to_lifecycle: Mapped[str]
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    at: Mapped[datetime]

@@ -1,12 +1,13 @@
-"""The service's own rows: settings, outbox, audit, API tokens, notifications, saved segments and automation runs."""
+"""The service's own rows: settings, outbox, audit, API tokens, notifications, saved segments, automation rules with
+their runs, and the files of records."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, deferred, mapped_column
 
 from crm.models.declarative import Base, JsonColumn, PrimaryId
 
@@ -119,6 +120,22 @@ class Field(Base):
     position: Mapped[int] = mapped_column(default=0)
 
 
+class AutomationRule(Base):
+    """When ``event`` happens and ``conditions`` hold, ``action`` is done once a subject. Edited without code."""
+
+    __tablename__ = "automation_rule"
+    id: Mapped[PrimaryId]
+    name: Mapped[str]
+    event: Mapped[str]
+    conditions: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    action: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    enabled: Mapped[bool] = mapped_column(default=True)
+    position: Mapped[int] = mapped_column(default=0)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
 class AutomationRun(Base):
     """A rule fired once for one subject; ``key`` makes a replay harmless."""
 
@@ -129,3 +146,20 @@ class AutomationRun(Base):
     key: Mapped[str]
     at: Mapped[datetime]
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class RecordFile(Base):
+    """A file that a person put on a contact, company or deal (``noun``). Its bytes are loaded only when asked for."""
+
+    __tablename__ = "record_file"
+    __table_args__ = (Index("ix_record_file_noun_record_id", "noun", "record_id"),)
+    id: Mapped[PrimaryId]
+    noun: Mapped[str]
+    record_id: Mapped[int]
+    name: Mapped[str]
+    type: Mapped[str]
+    size: Mapped[int]
+    content: Mapped[bytes] = deferred(mapped_column(LargeBinary, nullable=False))
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
