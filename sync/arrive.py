@@ -10,14 +10,17 @@ from datetime import datetime
 
 from connectors.calendar import parse_calendar
 from connectors.errors import BadItem
+from connectors.ical.merge import may_speak
 from connectors.mime import classify, parse_message
 from connectors.types import CalendarEvent, Envelope, RawCalendar, RawMessage, RemoteEvents, Upsert
+from matching.addresses import canonical
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One upsert, parsed. Exactly one of ``envelope``, ``events`` and ``error`` is set when there was content; none
-    when only flags came. ``invites`` are the iTIP components a mail carried."""
+    when only flags came. ``invites`` are the iTIP components of a mail whose sender may speak for the meeting; a mail
+    that has none is a mail like any other."""
 
     upsert: Upsert
     envelope: Envelope | None = None
@@ -48,12 +51,12 @@ def parse(upsert: Upsert) -> Arrival:
 def _mail(upsert: Upsert, raw: RawMessage) -> Arrival:
     envelope = parse_message(raw, received_at=upsert.received_at)
     marks = classify(envelope)
-    invites: list[CalendarEvent] = []
-    for part in envelope.calendars:
-        parsed = parse_calendar(part)
-        if parsed.method:
-            invites.extend(parsed.events)
-    return Arrival(upsert, envelope=envelope, marks=marks, invites=tuple(invites))
+    sender = canonical(envelope.from_[0].address) if envelope.from_ else ""
+    parsed = [parse_calendar(part) for part in envelope.calendars]
+    events = [event for calendar in parsed if calendar.method for event in calendar.events if event.uid]
+    invites = tuple(event for event in events if may_speak(event, sender))
+    # One that somebody passes on, or that nobody can read, is no meeting's: it is read, matched and asked about.
+    return Arrival(upsert, envelope=envelope, marks=marks if invites else marks - {"invitation"}, invites=invites)
 
 
 def _calendar(upsert: Upsert, raw: RawCalendar) -> Arrival:

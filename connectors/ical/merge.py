@@ -73,6 +73,14 @@ def _merged(distinct: Collection[Version], series: CalendarEvent | None) -> Merg
     return Merged(replace(event, method=method), cancelled, refused, from_mail)
 
 
+def may_speak(event: CalendarEvent, sender: str) -> bool:
+    """Whether a mail from ``sender`` with this component in it tells of the meeting at all: the organizer's word, or
+    the answer of one of its guests. An invitation that somebody passes on is a mail like any other."""
+    if event.method in _FROM_ATTENDEE:
+        return any(_speaks_for(sender, guest) for guest in event.attendees)
+    return _speaks_for(sender, event.organizer)
+
+
 def merge_series(versions: Iterable[Version]) -> dict[datetime | date | None, Merged]:
     """The same for all versions of one uid: recurrence id -> state (None: the single event or the series itself).
 

@@ -39,6 +39,24 @@ def test_who_is_not_the_organizer_neither_moves_nor_cancels_a_meeting(lite: Offi
     assert [p["address"] for p in line["participants"] if p["role"] == "organizer"] == [REP]
 
 
+def test_an_invitation_that_somebody_passes_on_is_a_mail_whether_or_not_a_calendar_knows_it(lite: Office) -> None:
+    box = lite.mailbox(calendar=True)
+    passed_on = {"organizer": "boss@elsewhere.example", "guests": (JANE,)}
+    lite.deliver(box, invitation("gala@x", SOON, JANE, REP, **passed_on))
+    answer = {"method": "REPLY", "organizer": REP, "guests": ("bob@other.example",)}
+    lite.deliver(box, invitation("kick@x", SOON, JANE, REP, **answer))
+    lite.sync()
+    assert sorted(lite.states().values()) == ["stored", "stored:invitation"]
+    assert {line["subject"]: line["status"] for line in lite.log()} == {
+        "Request: meeting": "unmatched", "Reply: meeting": "ignored",
+    }  # fmt: skip
+    before = lite.log()
+    lite.deliver(box, event("gala@x", SOON, organizer="boss@elsewhere.example", guests=(REP,)), stream="cal")
+    lite.sync()
+    assert [line for line in lite.log() if line["kind"] == "email"] == before
+    assert only(lite)["ical_uid"] == "gala@x"
+
+
 def test_an_invitation_and_the_event_in_a_calendar_are_one_meeting_with_the_mail_as_origin(office: Office) -> None:
     box = office.mailbox(calendar=True)
     office.deliver(box, event("kick@x", SOON, organizer=JANE, guests=(REP,)), stream="cal")
@@ -205,8 +223,8 @@ def of(office: Office, uid: str) -> list[Communication]:
 
 
 def only(office: Office) -> dict[str, Any]:
-    """The one line of the log."""
-    (line,) = office.log()
+    """The one meeting of the log."""
+    (line,) = [line for line in office.log() if line["kind"] == "meeting"]
     return line
 
 

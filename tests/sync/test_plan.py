@@ -17,6 +17,8 @@ from sync.plan import Known, KnownMail, KnownRow, plan
 from sync.screen import Policy
 from tests.rig.office import NOON, event, invitation, mail
 
+JANE = "jane@acme.example"
+
 
 def test_a_new_mail_is_inserted_under_its_message_id() -> None:
     [intent] = _plan([_mail("1", mail(id="<a@x.example>"))])
@@ -74,7 +76,7 @@ def test_each_kind_of_entry_has_its_intent() -> None:
     entries: list[Any] = [
         Removed("1"), Failed("2", "no body", "no_body"), _mail("3", b""),
         parse(Upsert("4", RawCalendar(event("e", NOON)))),
-        _mail("5", invitation("e", NOON, "jane@acme.example", "rep@ourco.example")), Arrival(Upsert("6", skip="spam")),
+        _mail("5", invitation("e", NOON, JANE, "rep@ourco.example", organizer=JANE)), Arrival(Upsert("6", skip="spam")),
     ]  # fmt: skip
     kinds = [type(intent) for intent in _plan(entries)]
     assert kinds == [Tombstone, Quarantine, Quarantine, Meeting, Invite, Skip]
