@@ -25,6 +25,7 @@ from crm.models import (
     ImportBatch,
     Link,
     Notification,
+    OutgoingMail,
     Outbox,
     Participant,
     Suggestion,
@@ -103,7 +104,7 @@ def elsewhere(session: Session, who: Identity) -> int:
                 setattr(row, name, value(getattr(row, name), pattern))
             changed += 1
     for table, names in ((Decision, ("subject", "says")), (Notification, ("text",)), (Task, ("title", "notes")),
-                         (EventVersion, ("payload", "sender"))):  # fmt: skip
+                         (OutgoingMail, ("subject", "body")), (EventVersion, ("payload", "sender"))):  # fmt: skip
         for row in _holding(session, table, names, who):
             for name in names:
                 setattr(row, name, value(getattr(row, name), pattern))

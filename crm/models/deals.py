@@ -113,7 +113,8 @@ class Goal(Base):
 
 
 class CurrencyRate(Base):
-    """Units of ``currency`` in one unit of the workspace currency, entered by an admin, from a day on."""
+    """What one unit of ``currency`` is worth in ``base``, entered by an admin, from a day on. ``base`` is the workspace
+    currency of that time: after it is changed, rates in the former one don't count."""
 
     __tablename__ = "currency_rate"
     __table_args__ = (UniqueConstraint("currency", "valid_from"),)
@@ -121,13 +122,15 @@ class CurrencyRate(Base):
     currency: Mapped[str]
     rate: Mapped[Decimal] = mapped_column(Numeric(18, 8))
     valid_from: Mapped[date]
+    base: Mapped[str]
 
 
 class Task(Base):
     """Something to do. ``due_at`` is UTC; ``due_all_day`` says that only its date (in the assignee's zone) counts.
     ``origin`` tells what made an automatic one; ``closed_by`` what closed it (person, or the message or meeting that
     was awaited). ``recurrence`` is an RRULE (RFC 5545) without its name; the occurrence that follows a done one has
-    the origin ``repeats:<id>``."""
+    the origin ``repeats:<id>``. ``awaits`` (reply, meeting or any) is what closes it by itself, when it comes after
+    ``awaits_since``."""
 
     __tablename__ = "task"
     id: Mapped[PrimaryId]
@@ -145,6 +148,7 @@ class Task(Base):
     communication_id: Mapped[int | None] = mapped_column(ForeignKey("communication.id", ondelete="SET NULL"))
     origin: Mapped[str | None]
     awaits: Mapped[str | None]
+    awaits_since: Mapped[datetime | None]
     snoozed_until: Mapped[datetime | None]
     reminded_at: Mapped[datetime | None]
     import_id: Mapped[int | None] = mapped_column(ForeignKey("import_batch.id"))

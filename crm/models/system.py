@@ -1,5 +1,5 @@
-"""The service's own rows: settings, outbox, audit, API tokens, notifications, saved segments, automation rules with
-their runs, and the files of records."""
+"""The service's own rows: settings, outbox, audit, API tokens, notifications and mails to the team, saved segments,
+automation rules with their runs, and the files of records."""
 
 from __future__ import annotations
 
@@ -93,6 +93,30 @@ class Notification(Base):
     mailed_at: Mapped[datetime | None]
 
 
+class OutgoingMail(Base):
+    """A mail of ours to a person of the team, exactly once by ``key``. ``state``: waiting, sending, sent, failed (given
+    up), unsure (cut off while sending; never sent again) or nothing (there was nothing to say). The text is kept only
+    until it is out."""
+
+    __tablename__ = "outgoing_mail"
+    __table_args__ = (
+        UniqueConstraint("user_id", "key"),
+        Index("ix_outgoing_mail_state_not_before", "state", "not_before"),
+    )
+    id: Mapped[PrimaryId]
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    key: Mapped[str]
+    subject: Mapped[str] = mapped_column(default="")
+    body: Mapped[str] = mapped_column(default="")
+    state: Mapped[str] = mapped_column(default="waiting")
+    attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    error: Mapped[str | None]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+
+
 class Segment(Base):
     """A filter with a name, over contacts, companies or deals."""
 
@@ -121,7 +145,8 @@ class Field(Base):
 
 
 class AutomationRule(Base):
-    """When ``event`` happens and ``conditions`` hold, ``action`` is done once a subject. Edited without code."""
+    """When ``event`` happens and ``conditions`` hold, ``action`` is done once a subject. Edited without code. What
+    happened before ``since`` doesn't count."""
 
     __tablename__ = "automation_rule"
     id: Mapped[PrimaryId]
@@ -130,6 +155,7 @@ class AutomationRule(Base):
     conditions: Mapped[dict[str, Any]] = mapped_column(default=dict)
     action: Mapped[dict[str, Any]] = mapped_column(default=dict)
     enabled: Mapped[bool] = mapped_column(default=True)
+    since: Mapped[datetime | None]
     position: Mapped[int] = mapped_column(default=0)
     created_by: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     created_at: Mapped[datetime]

@@ -26,6 +26,7 @@ def upgrade() -> None:
     sa.Column('action', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
     sa.Column('enabled', sa.Boolean(), nullable=False),
     sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('since', crm.models.declarative.UtcDateTime(timezone=True), nullable=True),
     sa.Column('created_by', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('created_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=False),
     sa.Column('deleted_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=True),
@@ -41,6 +42,25 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_goal')),
     sa.UniqueConstraint('user_id', 'month', name=op.f('uq_goal_user_id_month'))
     )
+    op.create_table('outgoing_mail',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('subject', sa.Text(), nullable=False),
+    sa.Column('body', sa.Text(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('attempts', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('not_before', crm.models.declarative.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('lease_until', crm.models.declarative.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('error', sa.Text(), nullable=True),
+    sa.Column('created_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('sent_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['user.id'], name=op.f('fk_outgoing_mail_user_id_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_outgoing_mail')),
+    sa.UniqueConstraint('user_id', 'key', name=op.f('uq_outgoing_mail_user_id_key'))
+    )
+    op.create_index('ix_outgoing_mail_state_not_before', 'outgoing_mail', ['state', 'not_before'], unique=False)
+
     op.create_table('record_file',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('noun', sa.Text(), nullable=False),
@@ -84,6 +104,8 @@ def upgrade() -> None:
     op.create_index('ix_lifecycle_change_contact_id', 'lifecycle_change', ['contact_id'], unique=False)
 
     op.add_column('communication', sa.Column('pinned_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=True))
+    op.add_column('currency_rate', sa.Column('base', sa.Text(), nullable=False, server_default=''))
+    op.add_column('task', sa.Column('awaits_since', crm.models.declarative.UtcDateTime(timezone=True), nullable=True))
     op.add_column('deal', sa.Column('won_reason', sa.Text(), nullable=True))
     op.drop_column('ruling', 'last_hit_at')
     op.drop_column('ruling', 'hits')
@@ -99,9 +121,12 @@ def downgrade() -> None:
     op.add_column('ruling', sa.Column('last_hit_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=True))
 
     op.drop_column('deal', 'won_reason')
+    op.drop_column('task', 'awaits_since')
+    op.drop_column('currency_rate', 'base')
     op.drop_column('communication', 'pinned_at')
     op.drop_table('lifecycle_change')
     op.drop_table('deal_value_change')
     op.drop_table('record_file')
+    op.drop_table('outgoing_mail')
     op.drop_table('goal')
     op.drop_table('automation_rule')
