@@ -17,7 +17,7 @@ from math import exp
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from crm.held import held, planned
@@ -102,7 +102,7 @@ def last_contacted(
         select(Link.target_id, func.max(Communication.occurred_at))
         .join(Communication, Communication.id == Link.communication_id)
         .where(Link.target_kind == "contact", Link.target_id.in_(wanted), Link.tombstoned.is_(False))
-        .where(visible(viewer), Communication.occurred_at <= now, _ours(now), _no_crowd())
+        .where(visible(viewer), Communication.occurred_at <= now, _ours(now), no_crowd())
         .group_by(Link.target_id)
     )
     return dict(session.execute(query).all())
@@ -116,20 +116,16 @@ def _facts(
     now: datetime,
     theirs: ColumnElement[bool] | None = None,
 ) -> Facts:
+    """Three statements: what counts, with the latest of each kind; whose mailboxes saw it; the tasks."""
     where = [*conditions(session, viewer, chosen), Communication.status == "linked", Communication.cancelled.is_(False)]
-    mail = Communication.kind == "email"
-    inbound = [mail, Communication.direction == "inbound", *([theirs] if theirs is not None else [])]
-    past = Communication.occurred_at <= now
-    rows = _rows(session, where, theirs, now)
-    score, level, reasons = strength(rows, now)
+    counted, latest = _rows(session, where, theirs, now)
+    score, level, reasons = strength(counted, now)
     open_, title, due = _tasks(session, tasks)
     return Facts(
-        last_inbound=_latest(session, [*where, past, *inbound]),
-        last_outbound=_latest(session, [*where, past, mail, Communication.direction == "outbound"]),
-        last_meeting=_latest(session, [*where, held(now)]),
-        next_meeting=_latest(session, [*where, planned(now)], nearest=True),
+        last_inbound=latest.get("last_inbound"), last_outbound=latest.get("last_outbound"),
+        last_meeting=latest.get("last_meeting"), next_meeting=latest.get("next_meeting"),
         open_tasks=open_, next_task=title, next_task_due=due, score=score, level=level, reasons=reasons,
-        knows=_knows(session, viewer, rows, now), reply_hours=_reply_hours(rows),
+        knows=_knows(session, viewer, counted, now), reply_hours=_reply_hours(counted),
     )  # fmt: skip
 
 
@@ -156,8 +152,15 @@ def _reason(sort: str, rows: list[Any], now: datetime) -> str:
 
 def _rows(
     session: Session, where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | None, now: datetime
-) -> Sequence[Any]:
-    """What counts for strength, newest first: id, sort, time, thread."""
+) -> tuple[list[Any], dict[str, Touch]]:
+    """What counts for strength, newest first (id, sort, time, thread), and the latest item of each kind, in one
+    statement."""
+    rows = session.execute(union_all(_counted(where, theirs, now), *_latest(where, theirs, now))).all()
+    counted = sorted((r for r in rows if r.sort in WEIGHTS), key=lambda r: (r.occurred_at, r.id), reverse=True)
+    return counted, {r.sort: Touch(r.id, r.occurred_at, r.kind) for r in rows if r.sort not in WEIGHTS}
+
+
+def _counted(where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | None, now: datetime) -> Any:
     came = Communication.direction == "inbound"
     inbound = came if theirs is None else and_(came, theirs)
     sort = case(
@@ -166,20 +169,46 @@ def _rows(
         (and_(Communication.kind == "email", inbound), "inbound"),
         (and_(Communication.kind == "email", Communication.direction == "outbound"), "outbound"),
         else_=None,
-    ).label("sort")
-    query = select(Communication.id, sort, Communication.occurred_at, Communication.thread_id).where(
-        *where, Communication.occurred_at <= now, Communication.occurred_at > now - WINDOW, _no_crowd(),
-        sort.is_not(None),
-    )  # fmt: skip
-    return session.execute(query.order_by(Communication.occurred_at.desc()).limit(ITEMS_MAX)).all()
+    )
+    inside = Communication.occurred_at <= now, Communication.occurred_at > now - WINDOW
+    query = select(*_columns(sort)).where(*where, *inside, _no_crowd(), sort.is_not(None))
+    return _limited(query.order_by(Communication.occurred_at.desc()).limit(ITEMS_MAX))
+
+
+def _latest(where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | None, now: datetime) -> list[Any]:
+    """The last mail each way, the last meeting held and the next one."""
+    mail, past = Communication.kind == "email", Communication.occurred_at <= now
+    inbound = [mail, past, Communication.direction == "inbound", *([theirs] if theirs is not None else [])]
+    kinds: tuple[tuple[str, list[ColumnElement[bool]]], ...] = (
+        ("last_inbound", inbound),
+        ("last_outbound", [mail, past, Communication.direction == "outbound"]),
+        ("last_meeting", [held(now)]),
+        ("next_meeting", [planned(now)]),
+    )
+    found = []
+    for name, more in kinds:
+        at = Communication.occurred_at
+        query = select(*_columns(literal(name))).where(*where, *more, _no_crowd())
+        found.append(_limited(query.order_by(at if name == "next_meeting" else at.desc()).limit(1)))
+    return found
+
+
+def _columns(sort: ColumnElement[Any]) -> tuple[Any, ...]:
+    at = (Communication.occurred_at, Communication.thread_id, Communication.kind)
+    return (Communication.id, sort.label("sort"), *at)
+
+
+def _limited(query: Any) -> Any:
+    """A part of a UNION that has a LIMIT of its own: SQLite takes that from a subquery only."""
+    return select(query.subquery())
 
 
 def _knows(session: Session, viewer: Viewer, rows: Sequence[Any], now: datetime) -> tuple[Knows, ...]:
     """Teammates by strength over what their own mailboxes saw, private mailboxes of others left out."""
     by_id = {row.id: row for row in rows}
     found: dict[tuple[int, str], list[Any]] = {}
-    for chunk in _chunks(list(by_id)):
-        for user_id, name, item_id in session.execute(_seen_by(viewer, chunk)):
+    if by_id:
+        for user_id, name, item_id in session.execute(_seen_by(viewer, list(by_id))):
             found.setdefault((user_id, name), []).append(by_id[item_id])
     scored = [
         Knows(user_id, name, strength(theirs, now)[0], max(r.occurred_at for r in theirs))
@@ -212,19 +241,12 @@ def _reply_hours(rows: Sequence[Any]) -> float | None:
     return round(median(waits), 1) if waits else None
 
 
-def _latest(session: Session, where: list[ColumnElement[bool]], *, nearest: bool = False) -> Touch | None:
-    order = Communication.occurred_at if nearest else Communication.occurred_at.desc()
-    columns = (Communication.id, Communication.occurred_at, Communication.kind)
-    row = session.execute(select(*columns).where(*where, _no_crowd()).order_by(order).limit(1)).first()
-    return Touch(row.id, row.occurred_at, row.kind) if row else None
-
-
 def _tasks(session: Session, condition: ColumnElement[bool]) -> tuple[int, str, datetime | None]:
-    open_ = condition, Task.done_at.is_(None), Task.deleted_at.is_(None)
-    total = session.scalar(select(func.count()).select_from(Task).where(*open_)) or 0
-    first = select(Task.title, Task.due_at).where(*open_).order_by(Task.due_at.is_(None), Task.due_at, Task.id).limit(1)
-    row = session.execute(first).first()
-    return total, row.title if row else "", row.due_at if row else None
+    """How many are open, and the next one."""
+    query = select(Task.title, Task.due_at, func.count().over().label("total"))
+    query = query.where(condition, Task.done_at.is_(None), Task.deleted_at.is_(None))
+    row = session.execute(query.order_by(Task.due_at.is_(None), Task.due_at, Task.id).limit(1)).first()
+    return (row.total, row.title, row.due_at) if row else (0, "", None)
 
 
 def _ours(now: datetime) -> ColumnElement[bool]:
@@ -236,7 +258,8 @@ def _ours(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _no_crowd() -> ColumnElement[bool]:
+def no_crowd() -> ColumnElement[bool]:
+    """Condition on ``Communication``: at most ``CROWD`` people of the other side."""
     party = aliased(Participant)
     others = (
         select(func.count(func.distinct(party.canonical)))
@@ -256,7 +279,3 @@ def _written_by_other(contact_id: int) -> ColumnElement[bool]:
         exists().where(held.canonical == author.canonical, held.contact_id != contact_id).correlate(author),
         ~own.correlate(author),
     ).correlate(Communication)  # fmt: skip
-
-
-def _chunks(ids: list[int], size: int = 500) -> Iterable[list[int]]:
-    return (ids[at : at + size] for at in range(0, len(ids), size))

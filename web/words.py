@@ -10,10 +10,16 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import UnknownCurrencyError, format_currency, format_decimal
+from babel.numbers import format_decimal
 from markupsafe import Markup
 
+from crm.currencies import money
+
 LOCALE = "en_GB"
+__all__ = [
+    "LOCALE", "ago", "count", "day", "full", "money", "month", "number", "percent", "short_date", "size", "span",
+    "stamp", "zone",
+]  # fmt: skip
 
 
 def zone(name: str) -> ZoneInfo:
@@ -76,19 +82,6 @@ def number(value: float | int | Decimal | None) -> str:
 def count(value: int, one: str, many: str | None = None) -> str:
     """ "1 mail", "1,204 mails"."""
     return f"{number(value)} {one if value == 1 else many or one + 's'}"
-
-
-def money(value: Decimal | float | int | None, currency: str) -> str:
-    """ "£18,000", pence only where there are any."""
-    if value is None:
-        return "no value"
-    whole = value == int(value)
-    try:
-        return format_currency(
-            value, currency, format="¤#,##0" if whole else None, locale=LOCALE, currency_digits=not whole
-        )
-    except (UnknownCurrencyError, ValueError):
-        return f"{currency} {number(value)}"
 
 
 def size(value: int | None) -> str:

@@ -1,0 +1,154 @@
+"""How long a deal has been silent, measured by the communication log and nothing else: no edit, no task and no stage
+change resets it.
+
+What counts as a touch is two-way contact: a mail they wrote, a call that reached them, a meeting that was held
+(``crm.held``). Our own mails don't: who writes and gets no answer is silent. Automatic replies, newsletters, crowds
+and items that do not exist for the viewer never count. A deal without any touch is silent since it was opened. The
+limit is its stage's ``rotting_days``; a stage without one takes the workspace's ``silent_days``, and 0 means never.
+
+Set-based: a constant number of statements for any number of deals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select
+from sqlalchemy.orm import Session
+
+from crm import workspace
+from crm.facts import no_crowd
+from crm.held import held, planned
+from crm.models import Communication, Deal, Link, Stage
+from crm.privacy import Viewer, visible
+
+UNREACHED = ("left_message", "no_answer", "busy")
+TWO_WAY = ("inbound", "call", "meeting")
+OURS = ("outbound", "call", "meeting")
+WORDS = {"inbound": "last reply", "call": "last call", "meeting": "last met"}
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """How one deal stands. Moments are UTC. ``last_kind`` of the last two-way touch is inbound, call or meeting, ""
+    for none; ``since`` is its moment, else when the deal was opened. ``wrote_last`` is they, we, or "". ``unanswered``:
+    their mail is newer than anything of ours. ``limit`` in days, None for never; ``too_long`` only for open deals."""
+
+    deal_id: int
+    last_id: int | None
+    last_kind: str
+    since: datetime
+    last_in: datetime | None
+    last_out: datetime | None
+    wrote_last: str
+    unanswered: bool
+    next_meeting: datetime | None
+    days: int
+    limit: int | None
+    too_long: bool
+
+    @property
+    def says(self) -> str:
+        """ "last reply 12 d ago; limit 7 d"."""
+        past = "today" if self.days < 1 else f"{self.days} d ago"
+        if self.last_kind:
+            touch = f"{WORDS[self.last_kind]} {past}"
+        else:
+            touch = f"{'never answered' if self.last_out else 'no contact yet'}, opened {past}"
+        return f"{touch}; limit {self.limit} d" if self.limit is not None else touch
+
+
+def of_deals(
+    session: Session, viewer: Viewer, deal_ids: Iterable[int] | Select[tuple[int]], *, now: datetime
+) -> dict[int, Silence]:
+    """The silence of each deal, as far as the log exists for the viewer. ``deal_ids`` may be a query for them. Unknown
+    and deleted deals are left out. Four statements."""
+    wanted = deal_ids if isinstance(deal_ids, Select) else list(dict.fromkeys(deal_ids))
+    default = int(workspace.get(session, "silent_days"))
+    query = select(Deal.id, Deal.created_at, Deal.status, Stage.rotting_days).join(Stage, Stage.id == Deal.stage_id)
+    deals = session.execute(query.where(Deal.id.in_(wanted), Deal.deleted_at.is_(None))).all()
+    touched: dict[int, dict[str, Any]] = {}
+    for row in session.execute(_latest(viewer, wanted, now)):
+        touched.setdefault(row.target_id, {})[row.sort] = row
+    ahead: dict[int, datetime] = dict(session.execute(_ahead(viewer, wanted, now)).all())
+    return {row.id: _silence(row, touched.get(row.id, {}), ahead.get(row.id), default, now) for row in deals}
+
+
+def limit_of(rotting_days: int | None, default: int) -> int | None:
+    """A stage's limit in days: its own, else ``default``; None for a stage that never rots (0). Pure."""
+    days = default if rotting_days is None else rotting_days
+    return days or None
+
+
+def _silence(deal: Any, last: dict[str, Any], ahead: datetime | None, default: int, now: datetime) -> Silence:
+    touches = [last[sort] for sort in TWO_WAY if sort in last]
+    touch = max(touches, key=lambda row: row.occurred_at, default=None)
+    since = touch.occurred_at if touch else deal.created_at
+    came, sent = _at(last, ("inbound",)), _at(last, ("outbound",))
+    ours = _at(last, OURS)
+    limit = limit_of(deal.rotting_days, default)
+    too_long = deal.status == "open" and limit is not None and now - since > timedelta(days=limit)
+    return Silence(
+        deal_id=deal.id, last_id=touch.id if touch else None, last_kind=touch.sort if touch else "", since=since,
+        last_in=came, last_out=sent, wrote_last=_wrote_last(came, sent),
+        unanswered=came is not None and (ours is None or came > ours), next_meeting=ahead,
+        days=max(0, (now - since).days), limit=limit, too_long=too_long,
+    )  # fmt: skip
+
+
+def _at(last: dict[str, Any], sorts: Sequence[str]) -> datetime | None:
+    return max((last[sort].occurred_at for sort in sorts if sort in last), default=None)
+
+
+def _wrote_last(came: datetime | None, sent: datetime | None) -> str:
+    if came is None or sent is None:
+        return "they" if came else "we" if sent else ""
+    return "they" if came > sent else "we"
+
+
+def _latest(viewer: Viewer, wanted: Any, now: datetime) -> Select[Any]:
+    """The newest item of each sort that each deal has."""
+    newest = (Communication.occurred_at.desc(), Communication.id.desc())
+    rank = func.row_number().over(partition_by=(Link.target_id, _sort(now)), order_by=newest).label("rank")
+    columns = (Link.target_id, Communication.id, Communication.occurred_at, _sort(now).label("sort"))
+    inner = (
+        _linked(select(*columns, rank), wanted)
+        .where(Communication.occurred_at <= now, _sort(now).is_not(None), _by_a_person(), no_crowd(), visible(viewer))
+        .subquery()
+    )
+    return select(inner.c.target_id, inner.c.id, inner.c.occurred_at, inner.c.sort).where(inner.c.rank == 1)
+
+
+def _ahead(viewer: Viewer, wanted: Any, now: datetime) -> Select[Any]:
+    """When each deal's next meeting is."""
+    first: Select[Any] = select(Link.target_id, func.min(Communication.occurred_at))
+    query = _linked(first, wanted)
+    return query.where(planned(now), visible(viewer)).group_by(Link.target_id)
+
+
+def _linked(query: Select[Any], wanted: Any) -> Select[Any]:
+    return query.join_from(Link, Communication, Communication.id == Link.communication_id).where(
+        Link.target_kind == "deal", Link.target_id.in_(wanted), Link.tombstoned.is_(False),
+        Communication.status == "linked", Communication.cancelled.is_(False),
+    )  # fmt: skip
+
+
+def _sort(now: datetime) -> ColumnElement[Any]:
+    mail = Communication.kind == "email"
+    return case(
+        (held(now), "meeting"),
+        (and_(Communication.kind == "call", func.coalesce(Communication.outcome, "").not_in(UNREACHED)), "call"),
+        (and_(mail, Communication.direction == "inbound"), "inbound"),
+        (and_(mail, Communication.direction == "outbound"), "outbound"),
+        else_=None,
+    )
+
+
+def _by_a_person() -> ColumnElement[bool]:
+    """Not a machine's answer, and not a newsletter, though both may have been attached by hand."""
+    marks = cast(Communication.marks, String)
+    personal = or_(marks.not_like('%"bulk"%'), marks.like('%"personal"%'))
+    return and_(marks.not_like('%"automatic"%'), personal)
