@@ -122,14 +122,14 @@ def _latest(viewer: Viewer, wanted: Any, now: datetime) -> Select[Any]:
     return select(inner.c.target_id, inner.c.id, inner.c.occurred_at, inner.c.sort).where(inner.c.rank == 1)
 
 
-def _ahead(viewer: Viewer, wanted: Any, now: datetime) -> Select[Any]:
+def _ahead(viewer: Viewer, wanted: Any, now: datetime) -> Any:
     """When each deal's next meeting is."""
-    first: Select[Any] = select(Link.target_id, func.min(Communication.occurred_at))
-    query = _linked(first, wanted)
+    query = _linked(select(Link.target_id, func.min(Communication.occurred_at)), wanted)
     return query.where(planned(now), visible(viewer)).group_by(Link.target_id)
 
 
-def _linked(query: Select[Any], wanted: Any) -> Select[Any]:
+def _linked(query: Any, wanted: Any) -> Any:
+    """Items that stand and are attached to the deals."""
     return query.join_from(Link, Communication, Communication.id == Link.communication_id).where(
         Link.target_kind == "deal", Link.target_id.in_(wanted), Link.tombstoned.is_(False),
         Communication.status == "linked", Communication.cancelled.is_(False),
