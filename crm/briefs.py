@@ -7,32 +7,22 @@ viewer; of one that is shown as busy, nobody is named.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from crm import log_rows
-from crm.log_rows import LogRow, Target
-from crm.models import Communication, Deal, DealContact, Link, Participant, Stage, Task
+from crm.log_rows import Guest, LogRow, Target
+from crm.models import Communication, Deal, DealContact, Link, Stage, Task
 from crm.privacy import Viewer, visible
 
 TOUCHES = 3
 SHOWN = 20
-ANSWERS = {
-    "accepted": "comes", "declined": "does not come", "tentative": "may come", "needs-action": "has not answered",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Guest:
-    """Someone who takes part. ``answer`` is a few words, "" where none is known; ``own`` says own side."""
-
-    name: str
-    answer: str
-    own: bool
+Touches = list[tuple[Communication, tuple[str, int]]]
+"""Items, and the record each is a touch with, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +57,35 @@ class Brief:
 
 def of(session: Session, viewer: Viewer, rows: Sequence[LogRow], *, now: datetime) -> list[Brief]:
     """Briefs of those rows that are meetings, in their order. ``now`` (UTC) ends what counts as past."""
-    meetings = [row for row in rows if row.kind == "meeting" and not row.cancelled]
-    if not meetings:
+    found = touches(session, viewer, [row.id for row in meetings(rows)], now=now)
+    items = list({item.id: item for item, _ in found}.values())
+    built = log_rows.build(session, viewer, items, counts={item.id: 1 for item in items})
+    return prepared(session, rows, found, {row.id: row for row in built})
+
+
+def prepared(
+    session: Session, rows: Sequence[LogRow], found: Touches, built: Mapping[int, LogRow]
+) -> list[Brief]:
+    """The same where the caller has the ``touches`` and built their rows together with others: two statements."""
+    chosen = meetings(rows)
+    if not chosen:
         return []
-    ids = _Targets.of(meetings)
-    guests = log_rows.participants(session, [row.id for row in meetings])
-    touched = _touches(session, viewer, ids, now)
+    ids = _Targets.of(chosen)
+    touched = [(built[item.id], target) for item, target in found if item.id in built]
     deals, tasks = _deals(session, ids), _tasks(session, ids)
     return [
         Brief(
-            row, _guests(guests.get(row.id, [])), _newest(touched, _Targets.of([row])),
+            row, row.guests, _newest(touched, _Targets.of([row])),
             tuple(deal for deal, about in deals if about & _Targets.of([row]).keys)[:SHOWN],
             tuple(task for task, about in tasks if about & _Targets.of([row]).keys)[:SHOWN],
         )
-        for row in meetings
+        for row in chosen
     ]  # fmt: skip
+
+
+def meetings(rows: Iterable[LogRow]) -> list[LogRow]:
+    """Those that need a brief."""
+    return [row for row in rows if row.kind == "meeting" and not row.cancelled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,38 +122,29 @@ def _deals_of(row: LogRow) -> tuple[Target, ...]:
     return row.deals
 
 
-def _guests(parties: Collection[Participant]) -> tuple[Guest, ...]:
-    """People, each once, the other side first; rooms are nobody."""
-    found: dict[str, Guest] = {}
-    for p in sorted(parties, key=lambda p: (p.own, p.position)):
-        name = p.name or p.canonical
-        if p.is_person and name:
-            before = found.get(p.canonical or name)
-            answer = ANSWERS.get(p.response or "", "") or (before.answer if before else "")
-            found[p.canonical or name] = Guest(before.name if before else name, answer, p.own)
-    return tuple(found.values())[:SHOWN]
-
-
-def _touches(session: Session, viewer: Viewer, ids: _Targets, now: datetime) -> list[tuple[LogRow, tuple[str, int]]]:
-    """The last items with each contact, or each company where no contact is known."""
-    wanted = [("contact", ids.contacts), ("company", ids.companies)]
-    attached = [and_(Link.target_kind == kind, Link.target_id.in_(found)) for kind, found in wanted if found]
-    if not attached:
+def touches(session: Session, viewer: Viewer, meeting_ids: Collection[int], *, now: datetime) -> Touches:
+    """The last items with each contact and company that the meetings are attached to, as far as the viewer may know
+    of them."""
+    if not meeting_ids:
         return []
+    about = aliased(Link)
+    same = and_(about.target_kind == Link.target_kind, about.target_id == Link.target_id)
+    met = select(about.id).where(
+        same, about.communication_id.in_(meeting_ids), about.tombstoned.is_(False),
+        about.target_kind.in_(("contact", "company")),
+    )  # fmt: skip
     newest = (Communication.occurred_at.desc(), Communication.id.desc())
     rank = func.row_number().over(partition_by=(Link.target_kind, Link.target_id), order_by=newest).label("rank")
     inner = (
         select(Communication.id, Link.target_kind, Link.target_id, rank)
         .join(Link, Link.communication_id == Communication.id)
-        .where(or_(*attached), Link.tombstoned.is_(False), visible(viewer))
+        .where(met.exists(), Link.tombstoned.is_(False), visible(viewer))
         .where(Communication.occurred_at <= now, Communication.status == "linked", Communication.cancelled.is_(False))
         .subquery()
     )
     query = select(Communication, inner.c.target_kind, inner.c.target_id).join(inner, inner.c.id == Communication.id)
-    pairs = session.execute(query.where(inner.c.rank <= TOUCHES).order_by(*newest)).all()
-    items = list({pair[0].id: pair[0] for pair in pairs}.values())
-    rows = {row.id: row for row in log_rows.build(session, viewer, items, counts={item.id: 1 for item in items})}
-    return [(rows[item.id], (kind, target)) for item, kind, target in pairs if item.id in rows]
+    pairs = session.execute(query.where(inner.c.rank <= TOUCHES).order_by(*newest))
+    return [(item, (kind, target)) for item, kind, target in pairs]
 
 
 def _newest(touched: list[tuple[LogRow, tuple[str, int]]], ids: _Targets) -> tuple[LogRow, ...]:
@@ -160,19 +155,21 @@ def _newest(touched: list[tuple[LogRow, tuple[str, int]]], ids: _Targets) -> tup
 
 def _deals(session: Session, ids: _Targets) -> list[tuple[OpenDeal, set[tuple[str, int]]]]:
     """Open deals, with the records of the meetings that each is about."""
-    theirs = select(DealContact.deal_id).where(DealContact.contact_id.in_(ids.contacts))
-    about = or_(Deal.id.in_(ids.deals), Deal.id.in_(theirs), Deal.company_id.in_(ids.companies))
-    query = select(Deal, Stage.name).join(Stage, Stage.id == Deal.stage_id)
-    query = query.where(about, Deal.status == "open", Deal.deleted_at.is_(None))
-    rows = session.execute(query.order_by(Deal.expected_close.is_(None), Deal.expected_close, Deal.id)).all()
-    people: dict[int, set[tuple[str, int]]] = {}
-    of_people = select(DealContact.deal_id, DealContact.contact_id).where(DealContact.contact_id.in_(ids.contacts))
-    for deal_id, contact_id in session.execute(of_people):
-        people.setdefault(deal_id, set()).add(("contact", contact_id))
-    return [
-        (OpenDeal(d.id, d.title, stage), {("deal", d.id), ("company", d.company_id or 0)} | people.get(d.id, set()))
-        for d, stage in rows
-    ]
+    on = and_(DealContact.deal_id == Deal.id, DealContact.contact_id.in_(ids.contacts))
+    about = or_(Deal.id.in_(ids.deals), DealContact.contact_id.is_not(None), Deal.company_id.in_(ids.companies))
+    query = (
+        select(Deal.id, Deal.title, Deal.company_id, Stage.name, DealContact.contact_id)
+        .join(Stage, Stage.id == Deal.stage_id)
+        .outerjoin(DealContact, on)
+        .where(about, Deal.status == "open", Deal.deleted_at.is_(None))
+        .order_by(Deal.expected_close.is_(None), Deal.expected_close, Deal.id)
+    )
+    found: dict[int, tuple[OpenDeal, set[tuple[str, int]]]] = {}
+    for deal_id, title, company_id, stage, contact_id in session.execute(query):
+        fresh = OpenDeal(deal_id, title, stage), {("deal", deal_id), ("company", company_id or 0)}
+        _, records = found.setdefault(deal_id, fresh)
+        records.add(("contact", contact_id or 0))
+    return list(found.values())
 
 
 def _tasks(session: Session, ids: _Targets) -> list[tuple[OpenTask, set[tuple[str, int]]]]:

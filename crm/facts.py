@@ -171,7 +171,7 @@ def _counted(where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | Non
         else_=None,
     )
     inside = Communication.occurred_at <= now, Communication.occurred_at > now - WINDOW
-    query = select(*_columns(sort)).where(*where, *inside, _no_crowd(), sort.is_not(None))
+    query = select(*_columns(sort)).where(*where, *inside, no_crowd(), sort.is_not(None))
     return _limited(query.order_by(Communication.occurred_at.desc()).limit(ITEMS_MAX))
 
 
@@ -188,7 +188,7 @@ def _latest(where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | None
     found = []
     for name, more in kinds:
         at = Communication.occurred_at
-        query = select(*_columns(literal(name))).where(*where, *more, _no_crowd())
+        query = select(*_columns(literal(name))).where(*where, *more, no_crowd())
         found.append(_limited(query.order_by(at if name == "next_meeting" else at.desc()).limit(1)))
     return found
 

@@ -11,16 +11,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from crm.models import Communication, Company, Contact, Deal, Link, Participant, Sighting
-from crm.privacy import Tier, Viewer, tiers, visible
+from crm.models import Communication, Company, Contact, Deal, Link, Participant
+from crm.privacy import Tier, Viewer, tiers_of, visible
 from crm.reasons import why, why_not
 
 PEOPLE_SHOWN = 8
 CHUNK = 500
+GUESTS_SHOWN = 20
+FILES_SHOWN = 3
 KINDS = {"email": "E-mail", "meeting": "Meeting", "call": "Call", "note": "Note"}
+ANSWERS = {
+    "accepted": "comes", "declined": "does not come", "tentative": "may come", "needs-action": "has not answered",
+}  # fmt: skip
 ORDER = ("from", "original_from", "organizer", "sender", "reply_to", "to", "attendee", "cc", "bcc")
 
 
@@ -34,10 +39,20 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Guest:
+    """Someone who takes part in a meeting. ``answer`` is a few words, "" where none is known; ``own`` says own
+    side."""
+
+    name: str
+    answer: str
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LogRow:
     """One line of the log or of a record's timeline, redacted. ``subject`` is a sentence below the subject tier.
-    ``people`` are names, the other side first. ``thread_count`` counts what the viewer may see of the thread or
-    series. ``why`` is one line. Times are UTC."""
+    ``people`` are names, the other side first; ``guests`` those of a meeting. ``thread_count`` counts what the viewer
+    may see of the thread or series. ``why`` is one line. Times are UTC."""
 
     id: int
     kind: str
@@ -64,6 +79,9 @@ class LogRow:
     cancelled: bool
     outcome: str | None
     marks: tuple[str, ...] = field(default_factory=tuple)
+    guests: tuple[Guest, ...] = field(default_factory=tuple)
+    files: tuple[str, ...] = field(default_factory=tuple)
+    pinned: bool = False
 
     @property
     def visibility(self) -> str:
@@ -74,7 +92,7 @@ class LogRow:
 def build(
     session: Session, viewer: Viewer, items: Sequence[Communication], *, counts: dict[int, int] | None = None
 ) -> list[LogRow]:
-    """Rows for items in their order; those that don't exist for the viewer are left out. At most ten statements per
+    """Rows for items in their order; those that don't exist for the viewer are left out. At most six statements per
     500 items. ``counts`` are sizes of folded groups by item id; without it the visible size of each thread is
     asked."""
     rows: list[LogRow] = []
@@ -87,27 +105,25 @@ def _chunk(
     session: Session, viewer: Viewer, items: Sequence[Communication], counts: dict[int, int] | None
 ) -> list[LogRow]:
     ids = [item.id for item in items]
-    seen = tiers(session, viewer, ids)
+    seen = tiers_of(session, viewer, items)
     people = participants(session, ids)
     attached = links(session, ids)
     named = names(session, [link for found in attached.values() for link in found])
-    spotted = _sighted(session, viewer, ids)
     sizes = counts if counts is not None else _sizes(session, viewer, items)
     return [
-        _row(item, seen[item.id], people.get(item.id, []), attached.get(item.id, []), named, spotted.get(item.id, 0),
-             sizes.get(item.id, 1))
+        _row(item, *seen[item.id], people.get(item.id, []), attached.get(item.id, []), named, sizes.get(item.id, 1))
         for item in items
-        if seen[item.id] > Tier.PRIVATE
-    ]  # fmt: skip
+        if seen[item.id][0] > Tier.PRIVATE
+    ]
 
 
 def _row(
     item: Communication,
     tier: Tier,
+    seen_in: int,
     parties: list[Participant],
     attached: list[Link],
     named: dict[tuple[str, int], str],
-    seen_in: int,
     count: int,
 ) -> LogRow:
     shown = people_of(parties, tier)
@@ -124,7 +140,21 @@ def _row(
         thread_id=item.thread_id, series=item.ical_uid if item.kind == "meeting" else None, thread_count=count,
         attachments=len(item.attachments) if full else 0, cancelled=item.cancelled,
         outcome=item.outcome if full else None, marks=tuple(item.marks),
+        guests=guests(parties) if item.kind == "meeting" else (), pinned=item.pinned_at is not None,
+        files=tuple(str(a.get("name") or "file") for a in item.attachments[:FILES_SHOWN]) if full else (),
     )  # fmt: skip
+
+
+def guests(parties: Iterable[Participant]) -> tuple[Guest, ...]:
+    """People of a meeting, each once, the other side first; rooms are nobody."""
+    found: dict[str, Guest] = {}
+    for p in sorted(parties, key=lambda p: (p.own, p.position)):
+        name = p.name or p.canonical
+        if p.is_person and name:
+            before = found.get(p.canonical or name)
+            answer = ANSWERS.get(p.response or "", "") or (before.answer if before else "")
+            found[p.canonical or name] = Guest(before.name if before else name, answer, p.own)
+    return tuple(found.values())[:GUESTS_SHOWN]
 
 
 def subject_of(item: Communication, tier: Tier, people: Sequence[str]) -> str:
@@ -178,21 +208,14 @@ def names(session: Session, targets: Iterable[Link]) -> dict[tuple[str, int], st
         "contact": (Contact.id, Contact.name, Contact.deleted_at), "deal": (Deal.id, Deal.title, Deal.deleted_at),
         "company": (Company.id, Company.name, Company.deleted_at),
     }  # fmt: skip
-    found: dict[tuple[str, int], str] = {}
-    for kind, ids in wanted.items():
-        key, name, gone = columns[kind]
-        if ids:
-            for row_id, text in session.execute(select(key, name).where(key.in_(ids), gone.is_(None))):
-                found[kind, row_id] = text
-    return found
-
-
-def _sighted(session: Session, viewer: Viewer, ids: Sequence[int]) -> dict[int, int]:
-    """How many mailboxes saw each item; that a private mailbox of somebody else did is not told."""
-    query = select(Sighting.communication_id, func.count(Sighting.id)).where(Sighting.communication_id.in_(ids))
-    if not viewer.is_system:
-        query = query.where(or_(Sighting.tier != "private", Sighting.owner_id == viewer.user_id))
-    return dict(session.execute(query.group_by(Sighting.communication_id)).all())
+    queries = [
+        select(literal(kind), key, name).where(key.in_(wanted[kind]), gone.is_(None))
+        for kind, (key, name, gone) in columns.items()
+        if wanted[kind]
+    ]
+    if not queries:
+        return {}
+    return {(kind, row_id): text for kind, row_id, text in session.execute(union_all(*queries))}
 
 
 def _sizes(session: Session, viewer: Viewer, items: Sequence[Communication]) -> dict[int, int]:
