@@ -37,7 +37,8 @@ class Missing(Exception):
 class Cluster:
     """A running server. ``url(name)`` addresses a database of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
+        """``settings`` override ``OPTIONS``, which are those of a short life: nothing is kept, nothing is tidied."""
         self.bin = _binaries()
         self.folder = Path(tempfile.mkdtemp(prefix="crmpg", dir="/tmp"))
         self._prefix = _prefix(self.folder)
@@ -46,7 +47,7 @@ class Cluster:
              "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C.UTF-8"],
             check=True, capture_output=True, cwd="/",
         )  # fmt: skip
-        options = [part for name, value in OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in (OPTIONS | settings).items() for part in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(
             [*self._prefix, str(self.bin / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder),
              *options],
