@@ -82,6 +82,7 @@ class LogRow:
     guests: tuple[Guest, ...] = field(default_factory=tuple)
     files: tuple[str, ...] = field(default_factory=tuple)
     pinned: bool = False
+    cancelled_count: int = 0
 
     @property
     def visibility(self) -> str:

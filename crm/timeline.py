@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, case, cast, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, String, and_, case, cast, exists, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from crm import search
@@ -20,6 +20,8 @@ from crm.models import Communication, Contact, Job, Link, Participant, Sighting
 from crm.privacy import Viewer, content_visible, visible
 
 PAGE_MAX = 200
+AHEAD = 5
+PINNED = 3
 # aliases of its own, so that a caller may join the same tables
 _sighting, _party, _link, _other = aliased(Sighting), aliased(Participant), aliased(Link), aliased(Link)
 
@@ -49,6 +51,11 @@ class LogFilter:
     def of_record(self) -> bool:
         """Whether the page is a record's timeline."""
         return any(value is not None for value in (self.contact_id, self.company_id, self.deal_id))
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether it asks for a part of a record's timeline only: some kinds, words, or a time."""
+        return bool(self.kinds or self.text.strip() or self.direction or self.since or self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +98,86 @@ def upcoming(
 ) -> list[LogRow]:
     """What lies ahead, the nearest first, the next one of each series; cancelled ones left out."""
     where = [*conditions(session, viewer, filters or LogFilter()), Communication.occurred_at > now]
-    rank = func.row_number().over(partition_by=_group(), order_by=(Communication.occurred_at, Communication.id))
+    rank = func.row_number().over(partition_by=group(), order_by=(Communication.occurred_at, Communication.id))
     inner = select(Communication.id, rank.label("rank")).where(*where, Communication.cancelled.is_(False)).subquery()
     query = select(Communication).join(inner, inner.c.id == Communication.id).where(inner.c.rank == 1)
     ordered = query.order_by(Communication.occurred_at, Communication.id).limit(limit)
     return build(session, viewer, list(session.scalars(ordered)))
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """A record's timeline before its rows are built: what is pinned, what lies ahead (the nearest first), a folded
+    page, and the token of the next one. ``folded`` are the size of each group and how many of it are cancelled, by
+    item id."""
+
+    pinned: list[Communication]
+    ahead: list[Communication]
+    page: list[Communication]
+    folded: dict[int, tuple[int, int]]
+    next: str | None
+
+    @property
+    def items(self) -> list[Communication]:
+        """All of them, each once."""
+        return list({item.id: item for item in (*self.pinned, *self.ahead, *self.page)}.values())
+
+
+def of_record(
+    session: Session, viewer: Viewer, filters: LogFilter, *, before: str | None = None, limit: int = 50, now: datetime
+) -> Sections:
+    """A page of a record's timeline in one statement, with what is pinned and what lies ahead where it is the first
+    page of the unfiltered one. Raises Refused for a bad token."""
+    where = conditions(session, viewer, filters)
+    size = min(limit, PAGE_MAX)
+    parts = [_part("page", _ranked([*where, Communication.occurred_at <= now], before, size + 1))]
+    if before is None and not filters.narrowed:
+        soon = [*where, Communication.occurred_at > now, Communication.cancelled.is_(False)]
+        parts += [_part("ahead", _ranked(soon, None, AHEAD, nearest=True)), _part("pinned", _pinned(where))]
+    inner = union_all(*parts).subquery()
+    query = select(Communication, inner.c.part, inner.c.size, inner.c.gone)
+    found = session.execute(query.join(inner, inner.c.id == Communication.id)).all()
+    by_part: dict[str, list[Communication]] = {"page": [], "ahead": [], "pinned": []}
+    for row in sorted(found, key=lambda r: (r[0].occurred_at, r[0].id), reverse=True):
+        by_part[row.part].append(row[0])
+    rows = by_part["page"]
+    folded = {row[0].id: (row.size, row.gone or 0) for row in found if row.part != "pinned"}
+    return Sections(by_part["pinned"], by_part["ahead"][::-1], rows[:size], folded, _mark(rows, size))
+
+
+def _part(name: str, query: Any) -> Any:
+    """A part of a UNION that has a LIMIT of its own: SQLite takes that from a subquery only."""
+    inner = query.subquery()
+    return select(inner.c.id, literal(name).label("part"), inner.c.size, inner.c.gone)
+
+
+def _ranked(where: list[ColumnElement[bool]], before: str | None, limit: int, *, nearest: bool = False) -> Any:
+    """The newest (or nearest) item of each thread and series, with its group's size and cancelled ones."""
+    at = (Communication.occurred_at, Communication.id)
+    order = at if nearest else tuple(column.desc() for column in at)
+    inner = (
+        select(
+            *at,
+            func.row_number().over(partition_by=group(), order_by=order).label("rank"),
+            func.count().over(partition_by=group()).label("size"),
+            func.sum(case((Communication.cancelled.is_(True), 1), else_=0)).over(partition_by=group()).label("gone"),
+        )
+        .where(*where)
+        .subquery()
+    )
+    query = select(inner.c.id, inner.c.size, inner.c.gone).where(inner.c.rank == 1)
+    if before is not None:
+        when, item_id = _token(before)
+        same = or_(inner.c.occurred_at < when, inner.c.id < item_id)
+        query = query.where(inner.c.occurred_at <= when, same)
+    by = (inner.c.occurred_at, inner.c.id)
+    return query.order_by(*(by if nearest else (column.desc() for column in by))).limit(limit)
+
+
+def _pinned(where: list[ColumnElement[bool]]) -> Any:
+    query = select(Communication.id, literal(1).label("size"), literal(0).label("gone"))
+    pinned = query.where(*where, Communication.pinned_at.is_not(None))
+    return pinned.order_by(Communication.pinned_at.desc()).limit(PINNED)
 
 
 def count(session: Session, viewer: Viewer, filters: LogFilter | None = None) -> int:
@@ -186,7 +268,7 @@ def _words(session: Session, viewer: Viewer, filters: LogFilter) -> list[ColumnE
     return [found] if found is not None else [Communication.id < 0]
 
 
-def _group() -> ColumnElement[str]:
+def group() -> ColumnElement[str]:
     """What folds into one row: a thread, a series, or the item alone."""
     return case(
         (and_(Communication.kind == "meeting", Communication.ical_uid.is_not(None)), "e" + Communication.ical_uid),
@@ -198,29 +280,23 @@ def _group() -> ColumnElement[str]:
 def _folded(
     session: Session, viewer: Viewer, where: list[ColumnElement[bool]], before: str | None, limit: int
 ) -> Page:
+    inner = _ranked(where, before, limit + 1).subquery()
+    query = select(Communication, inner.c.size).join(inner, inner.c.id == Communication.id)
     newest = (Communication.occurred_at.desc(), Communication.id.desc())
-    inner = (
-        select(
-            Communication.id,
-            func.row_number().over(partition_by=_group(), order_by=newest).label("rank"),
-            func.count().over(partition_by=_group()).label("size"),
-        )
-        .where(*where)
-        .subquery()
-    )
-    query = select(Communication, inner.c.size).join(inner, inner.c.id == Communication.id).where(inner.c.rank == 1)
-    if before is not None:
-        query = query.where(_older(*_token(before)))
-    found = session.execute(query.order_by(*newest).limit(limit + 1)).all()
+    found = session.execute(query.order_by(*newest)).all()
     items = [row[0] for row in found]
     sizes = {item.id: size for item, size in found}
     return _page(items, build(session, viewer, items[:limit], counts=sizes), limit)
 
 
 def _page(items: list[Communication], rows: list[LogRow], limit: int) -> Page:
-    more = len(items) > limit
-    last = items[limit - 1] if more else None
-    return Page(rows, f"{last.occurred_at.isoformat()}_{last.id}" if last else None)
+    return Page(rows, _mark(items, limit))
+
+
+def _mark(items: list[Communication], limit: int) -> str | None:
+    """The token of the next page, where there is more than ``limit``."""
+    last = items[limit - 1] if len(items) > limit else None
+    return f"{last.occurred_at.isoformat()}_{last.id}" if last else None
 
 
 def _older(at: datetime, item_id: int) -> ColumnElement[bool]:
@@ -235,4 +311,7 @@ def _token(token: str) -> tuple[datetime, int]:
         raise Refused("There is no such page.", "before") from None
 
 
-__all__ = ["LogFilter", "LogRow", "Page", "conditions", "count", "of_company", "page", "tally", "upcoming"]
+__all__ = [
+    "LogFilter", "LogRow", "Page", "Sections", "conditions", "count", "group", "of_company", "of_record", "page",
+    "tally", "upcoming",
+]  # fmt: skip
