@@ -1,31 +1,39 @@
-"""Tasks: creating, changing, doing, putting off, and the lists my, team and automatic. Reminders and rules are
-sync's.
+"""Tasks: creating, changing, doing, putting off, giving on; one by one here, many at once in ``crm.task_steps``. The
+lists are ``crm.task_lists``, reminders ``crm.reminders``, closing by itself ``crm.awaited``.
 
-An all-day task is due on a date, in its assignee's zone; the others at a moment.
+An all-day task is due on a date, in its assignee's zone; the others at a moment. When a repeating one is done, its
+next occurrence is made, once; taking the closing back takes an unfinished follower away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import audit, outbox
+from crm import audit, due, outbox, recurrence
 from crm.errors import NotFound, Refused
 from crm.models import Company, Contact, Deal, Task, User
-from crm.privacy import Viewer, member
+from crm.task_lists import PAGE_MAX, SECTIONS, Counts, Filter, TaskRow, conditions, count_due, counts, page, section
+
+__all__ = [
+    "AWAITS", "FIELDS", "PAGE_MAX", "SECTIONS", "TYPES", "Counts", "Filter", "TaskRow", "assign", "by_id", "conditions",
+    "count_due", "counts", "create", "delete", "done", "follower", "locked", "page", "reopen", "restore", "section",
+    "shift", "snooze", "update",
+]  # fmt: skip
 
 FIELDS = frozenset(
-    {"title", "type", "notes", "owner_id", "due_at", "due_all_day", "recurrence", "contact_id", "company_id", "deal_id"}
+    {"title", "type", "notes", "owner_id", "due_at", "due_all_day", "recurrence", "contact_id", "company_id", "deal_id",
+     "awaits"}
 )  # fmt: skip
 TYPES = ("todo", "call", "email", "meeting", "follow_up")
-SECTIONS = ("overdue", "today", "upcoming", "no_date", "done")
-PAGE_MAX = 500
+AWAITS = ("reply", "meeting", "any")
+RECORDS: dict[str, Any] = {"contact_id": Contact, "company_id": Company, "deal_id": Deal}
+DAYS_MAX = 3660
 
 
 def create(
@@ -47,12 +55,15 @@ def create(
     now: datetime,
     actor_id: int | None,
 ) -> Task:
-    """Add a task. ``origin`` tells what made an automatic one. Raises Refused."""
+    """Add a task. ``origin`` tells what made an automatic one, ``awaits`` (reply, meeting or any, of its contact, deal
+    or company) what closes it by itself, ``recurrence`` an RRULE. Raises Refused."""
     task = Task(
         title=_title(title), type=_type(type), notes=notes[:10_000], owner_id=owner_id, creator_id=actor_id,
         due_at=due_at, due_all_day=due_all_day, contact_id=contact_id, company_id=company_id, deal_id=deal_id,
-        recurrence=recurrence, communication_id=communication_id, origin=origin, awaits=awaits, created_at=now,
+        recurrence=recurrence or None, communication_id=communication_id, origin=origin, awaits=awaits or None,
+        awaits_since=now if awaits else None, created_at=now,
     )  # fmt: skip
+    _check(session, task)
     session.add(task)
     session.flush()
     audit.record(session, actor_id=actor_id, action="task.create", subject_id=task.id, now=now)
@@ -61,7 +72,7 @@ def create(
 
 
 def update(session: Session, task_id: int, changes: Mapping[str, Any], *, actor_id: int | None, now: datetime) -> Task:
-    """Change fields (``FIELDS``); a new due date wakes it and its reminder. Raises NotFound, Refused."""
+    """Change fields (``FIELDS``); a new due date or assignee wakes it and its reminder. Raises NotFound, Refused."""
     task = by_id(session, task_id)
     if unknown := set(changes) - FIELDS:
         raise Refused(f"A task has no field {min(unknown)}.", min(unknown))
@@ -70,44 +81,63 @@ def update(session: Session, task_id: int, changes: Mapping[str, Any], *, actor_
         if field in clean:
             clean[field] = check(clean[field])
     changed = {field: value for field, value in clean.items() if getattr(task, field) != value}
-    for field, value in changed.items():
-        setattr(task, field, value)
-    if "due_at" in changed:
-        task.reminded_at = task.snoozed_until = None
+    detail: dict[str, Any] = {"fields": sorted(changed)}
+    if "owner_id" in changed:
+        detail |= {"from": task.owner_id, "to": changed["owner_id"]}
+    with session.no_autoflush:
+        for field, value in changed.items():
+            setattr(task, field, value)
+        _check(session, task)
+    if {"due_at", "due_all_day", "owner_id"} & set(changed):
+        task.reminded_at = None
+    if {"due_at", "due_all_day"} & set(changed):
+        task.snoozed_until = None
+    if "awaits" in changed:
+        task.awaits_since = now if task.awaits else None
     if changed:
         session.flush()
-        detail = {"fields": sorted(changed)}
         audit.record(session, actor_id=actor_id, action="task.update", subject_id=task_id, detail=detail, now=now)
     return task
 
 
 def done(session: Session, task_id: int, *, actor_id: int | None, now: datetime, by: str = "person") -> Task:
-    """Close a task; ``by`` tells what closed it (a person, or the message or meeting that was awaited). Doing it
-    twice is once."""
-    task = by_id(session, task_id)
+    """Close a task; ``by`` tells what closed it: ``person``, or ``item:<id>`` of the message or meeting that was
+    awaited. The next occurrence of a repeating one is made. Doing it twice is once."""
+    task = locked(session, task_id)
     if task.done_at is None:
         task.done_at, task.closed_by = now, by
         session.flush()
+        _repeat(session, task, now)
         audit.record(session, actor_id=actor_id, action="task.done", subject_id=task_id, detail={"by": by}, now=now)
         outbox.emit(session, "task.done", {"task": task_id}, now=now)
     return task
 
 
 def reopen(session: Session, task_id: int, *, actor_id: int | None, now: datetime) -> Task:
-    """Take a closing back."""
-    task = by_id(session, task_id)
+    """Take a closing back, and an unfinished follower away. What closed it by itself doesn't close it again."""
+    task = locked(session, task_id)
     task.done_at = task.closed_by = None
+    if task.awaits:
+        task.awaits_since = now
+    if (after := follower(session, task_id)) is not None and after.done_at is None:
+        after.deleted_at = now
     session.flush()
     audit.record(session, actor_id=actor_id, action="task.reopen", subject_id=task_id, now=now)
     return task
 
 
+def follower(session: Session, task_id: int) -> Task | None:
+    """The occurrence after a done one, if it is there."""
+    query = select(Task).where(Task.origin == f"repeats:{task_id}", Task.deleted_at.is_(None)).order_by(Task.id)
+    return session.scalar(query.limit(1))
+
+
 def snooze(session: Session, task_id: int, until: datetime, *, actor_id: int | None, now: datetime) -> Task:
-    """Hide a task until a moment to come. Raises Refused for one that is past."""
+    """Hide a task until a moment to come; it reminds then. Raises Refused for one that is past."""
     if until <= now:
         raise Refused("Choose a time to come.", "until")
     task = by_id(session, task_id)
-    task.snoozed_until = until
+    task.snoozed_until, task.reminded_at = until, None
     session.flush()
     audit.record(session, actor_id=actor_id, action="task.snooze", subject_id=task_id, now=now)
     return task
@@ -117,21 +147,25 @@ def assign(session: Session, ids: Iterable[int], owner_id: int | None, *, actor_
     """Give tasks to somebody, in one step. Returns how many changed."""
     rows = session.scalars(select(Task).where(Task.id.in_(list(ids)), Task.deleted_at.is_(None))).all()
     changed = [task for task in rows if task.owner_id != owner_id]
+    before = sorted({task.owner_id for task in changed if task.owner_id is not None})
     for task in changed:
         task.owner_id, task.reminded_at = owner_id, None
     session.flush()
-    detail = {"to": owner_id, "tasks": [t.id for t in changed][:PAGE_MAX]}
+    detail = {"from": before, "to": owner_id, "tasks": [t.id for t in changed][:PAGE_MAX]}
     audit.record(session, actor_id=actor_id, action="task.assign", detail=detail, now=now)
     return len(changed)
 
 
 def shift(session: Session, ids: Iterable[int], days: int, *, actor_id: int | None, now: datetime) -> int:
-    """Move the due dates of open tasks by days. Returns how many moved."""
+    """Move the due dates of open tasks by days; a time of day stays what the assignee's clock says. Returns how many
+    moved. Raises Refused for a number that leaves the calendar."""
+    if not -DAYS_MAX <= days <= DAYS_MAX:
+        raise Refused(f"Move by at most {DAYS_MAX} days.", "days")
     open_ = Task.id.in_(list(ids)), Task.deleted_at.is_(None), Task.done_at.is_(None), Task.due_at.is_not(None)
     rows = session.scalars(select(Task).where(*open_)).all()
     for task in rows:
         if task.due_at is not None:
-            task.due_at, task.reminded_at = task.due_at + timedelta(days=days), None
+            task.due_at, task.reminded_at = _moved(session, task, task.due_at, days), None
     session.flush()
     detail = {"days": days, "tasks": [t.id for t in rows][:PAGE_MAX]}
     audit.record(session, actor_id=actor_id, action="task.shift", detail=detail, now=now)
@@ -163,119 +197,63 @@ def by_id(session: Session, task_id: int) -> Task:
     return task
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list of tasks is narrowed to. ``automatic``: those that rules made. ``done`` None: open ones, and no
-    closed."""
-
-    owner_id: int | None = None
-    contact_id: int | None = None
-    company_id: int | None = None
-    deal_id: int | None = None
-    automatic: bool = False
-    done: bool = False
-    text: str = ""
+def locked(session: Session, task_id: int) -> Task:
+    """The task, locked for this transaction where the engine can: two that close it at once close it once."""
+    query = select(Task).where(Task.id == task_id, Task.deleted_at.is_(None))
+    task = session.scalar(query.with_for_update().execution_options(populate_existing=True))
+    if task is None:
+        raise NotFound("There is no such task.")
+    return task
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRow:
-    """One line. ``section`` is overdue, today, upcoming, no_date or done, by the viewer's day. Times are UTC."""
-
-    id: int
-    title: str
-    type: str
-    notes: str
-    section: str
-    due_at: datetime | None
-    due_all_day: bool
-    owner_id: int | None
-    owner: str
-    contact_id: int | None
-    contact: str
-    company_id: int | None
-    company: str
-    deal_id: int | None
-    deal: str
-    origin: str | None
-    snoozed_until: datetime | None
-    done_at: datetime | None
-    closed_by: str | None
+def zone_of(session: Session, user_id: int | None) -> ZoneInfo:
+    """The zone of a task's assignee; UTC for nobody's."""
+    user = session.get(User, user_id) if user_id else None
+    return due.zone_of(user.time_zone if user else None)
 
 
-def page(
-    session: Session,
-    viewer: Viewer,
-    filters: Filter | None = None,
-    *,
-    now: datetime,
-    zone: str = "UTC",
-    limit: int = 200,
-) -> list[TaskRow]:
-    """Tasks by due date, undated last; done ones newest first. Tasks are the team's. ``zone`` says where today
-    ends."""
-    member(viewer)
-    chosen = filters or Filter()
-    query = (
-        select(Task, User.name, Contact.name, Company.name, Deal.title)
-        .outerjoin(User, User.id == Task.owner_id)
-        .outerjoin(Contact, Contact.id == Task.contact_id)
-        .outerjoin(Company, Company.id == Task.company_id)
-        .outerjoin(Deal, Deal.id == Task.deal_id)
-        .where(*conditions(chosen, now))
-        .limit(min(limit, PAGE_MAX))
-    )
-    by = (Task.done_at.desc(), Task.id) if chosen.done else (Task.due_at.is_(None), Task.due_at, Task.id)
-    here = ZoneInfo(zone)
-    return [_row(t, now, here, *map(_text, rest)) for t, *rest in session.execute(query.order_by(*by))]
-
-
-def count_due(session: Session, viewer: Viewer, *, now: datetime) -> int:
-    """How many open tasks of the viewer are overdue or due within the day, for the badge."""
-    mine = conditions(Filter(owner_id=viewer.user_id), now)
-    due = Task.due_at < now + timedelta(days=1)
-    return session.scalar(select(func.count()).select_from(Task).where(*mine, due)) or 0
-
-
-def conditions(filters: Filter, now: datetime) -> list[ColumnElement[bool]]:
-    """The filter as SQL conditions on ``Task``; deleted ones are never in, snoozed ones not among the open."""
-    found: list[ColumnElement[bool]] = [Task.deleted_at.is_(None)]
-    if filters.done:
-        found.append(Task.done_at.is_not(None))
-    else:
-        found += [Task.done_at.is_(None), or_(Task.snoozed_until.is_(None), Task.snoozed_until <= now)]
-    for name in ("owner_id", "contact_id", "company_id", "deal_id"):
-        if (value := getattr(filters, name)) is not None:
-            found.append(getattr(Task, name) == value)
-    if filters.automatic:
-        found += [Task.origin.is_not(None), Task.origin != "import"]
-    if word := filters.text.strip().lower():
-        found.append(func.lower(Task.title).contains(word, autoescape=True))
-    return found
-
-
-def section(task: Task, now: datetime, zone: ZoneInfo) -> str:
-    """Which section a task is in, by the day in ``zone``; an all-day one is overdue when its date has passed
-    there."""
-    if task.done_at is not None:
-        return "done"
-    if task.due_at is None:
-        return "no_date"
-    today = now.astimezone(zone).date()
-    due = task.due_at.date() if task.due_all_day else task.due_at.astimezone(zone).date()
-    if due < today or (not task.due_all_day and task.due_at < now):
-        return "overdue"
-    return "today" if due == today else "upcoming"
-
-
-def _row(t: Task, now: datetime, zone: ZoneInfo, owner: str, contact: str, company: str, deal: str) -> TaskRow:
-    return TaskRow(
-        t.id, t.title, t.type, t.notes, section(t, now, zone), t.due_at, t.due_all_day, t.owner_id, owner, t.contact_id,
-        contact, t.company_id, company, t.deal_id, deal, t.origin, t.snoozed_until, t.done_at, t.closed_by,
+def _repeat(session: Session, task: Task, now: datetime) -> None:
+    """Make the occurrence after a done one, unless it is there."""
+    if not task.recurrence or task.due_at is None or follower(session, task.id) is not None:
+        return
+    zone = zone_of(session, task.owner_id)
+    following = recurrence.next_due(task.recurrence, task.due_at, task.due_all_day, zone, after=now)
+    create(
+        session, title=task.title, type=task.type, notes=task.notes, owner_id=task.owner_id, due_at=following,
+        due_all_day=task.due_all_day, contact_id=task.contact_id, company_id=task.company_id, deal_id=task.deal_id,
+        communication_id=task.communication_id, recurrence=task.recurrence, origin=f"repeats:{task.id}",
+        awaits=task.awaits, now=now, actor_id=None,
     )  # fmt: skip
 
 
-def _text(value: str | None) -> str:
-    return value or ""
+def _moved(session: Session, task: Task, due_at: datetime, days: int) -> datetime:
+    zone = zone_of(session, task.owner_id)
+    day = due.sane(due.day_of(due_at, task.due_all_day, zone) + timedelta(days=days), "days")
+    return due_at + timedelta(days=days) if task.due_all_day else due.at(day, due_at.astimezone(zone).time(), zone)
+
+
+def _check(session: Session, task: Task) -> None:
+    """Raise Refused for records there are not, a date out of reach, or fields that don't go together."""
+    for field, model in RECORDS.items():
+        if (value := getattr(task, field)) is not None and _gone(session.get(model, value)):
+            raise Refused(f"There is no such {field.removesuffix('_id')}.", field)
+    if task.owner_id is not None and session.get(User, task.owner_id) is None:
+        raise Refused("There is no such person.", "owner_id")
+    zone = zone_of(session, task.owner_id)
+    if task.due_at is not None:
+        due.sane(due.day_of(task.due_at, task.due_all_day, zone))
+    if task.recurrence:
+        if task.due_at is None:
+            raise Refused("A task that repeats needs a due date.", "due")
+        task.recurrence = recurrence.anchored(task.recurrence, due.day_of(task.due_at, task.due_all_day, zone))
+    if task.awaits and task.awaits not in AWAITS:
+        raise Refused(f"{task.awaits!r} is not one of {', '.join(AWAITS)}.", "awaits")
+    if task.awaits and not any(getattr(task, field) for field in RECORDS):
+        raise Refused("Say whose reply or meeting it waits for: a contact, a company or a deal.", "awaits")
+
+
+def _gone(row: Contact | Company | Deal | None) -> bool:
+    return row is None or row.deleted_at is not None
 
 
 def _title(raw: str) -> str:
