@@ -37,6 +37,14 @@ class Database:
             yield session
 
     @contextmanager
+    def trial(self) -> Iterator[Session]:
+        """A session that may write and is always rolled back: what a change would do, by doing it."""
+        with self._sessions() as session:
+            session.begin()
+            yield session
+            session.rollback()
+
+    @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session for reading only: on SQLite it takes no write lock, so that pages never wait for a sync."""
         connection = self.engine.connect().execution_options(read_only=True)

@@ -132,6 +132,27 @@ def groups(
     return [_group(row, extra) for row in found]
 
 
+def of_domain(session: Session, viewer: Viewer, domain: str, *, now: datetime, limit: int = PAGE_MAX) -> list[Group]:
+    """The open groups of everybody at this domain, and of the domain itself, the latest first; snoozed ones apart."""
+    rows = _grouped(viewer).subquery()
+    query = select(rows).where(_at(rows, domain, now)).order_by(rows.c.last_at.desc(), rows.c.group_key)
+    found = session.execute(query.limit(min(limit, PAGE_MAX))).all()
+    extra = _look_up(session, viewer, [row.group_key for row in found])
+    return [_group(row, extra) for row in found]
+
+
+def count_of_domain(session: Session, viewer: Viewer, domain: str, *, now: datetime) -> int:
+    """How many groups ``of_domain`` would find without a limit."""
+    rows = _grouped(viewer).subquery()
+    return session.scalar(select(func.count()).select_from(rows).where(_at(rows, domain, now))) or 0
+
+
+def _at(rows: Any, domain: str, now: datetime) -> ColumnElement[bool]:
+    awake = or_(rows.c.snoozed_until.is_(None), rows.c.snoozed_until <= now)
+    theirs = and_(rows.c.group_key.startswith("address:"), rows.c.group_key.endswith("@" + domain, autoescape=True))
+    return and_(awake, or_(theirs, rows.c.group_key == f"domain:{domain}"))
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far the viewer got since a moment: decisions that stand, seconds one takes (None before there are three;

@@ -47,22 +47,13 @@ class Simulation:
     moves: tuple[Move, ...]
 
 
-class _Back(Exception):
-    """Leaves the transaction without committing."""
-
-
 def simulate(service: Service, viewer: Viewer, change: Callable[[Session], rematch.Scope]) -> Simulation:
     """Make ``change`` (which returns the groups it can touch), decide, and go back to how it was."""
-    found: list[Simulation] = []
     over = service.deadline(SECONDS)
-    try:
-        with service.db.transaction() as session:
-            scope = change(session)
-            session.flush()
-            found.append(_look(session, viewer, scope, service.now(), over))
-            raise _Back
-    except _Back:
-        return found[0]
+    with service.db.trial() as session:
+        scope = change(session)
+        session.flush()
+        return _look(session, viewer, scope, service.now(), over)
 
 
 def _look(

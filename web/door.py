@@ -1,6 +1,7 @@
 """A request's way to the service: its database, its clock, and who asks.
 
-Views open sessions here and nowhere else: ``reading`` for pages, ``transaction`` for changes. Never hold one across a
+Views open sessions here and nowhere else: ``reading`` for pages, ``transaction`` for changes, ``trial``
+for previews. Never hold one across a
 call that goes to the network (connection tests, attachments): open, read, close, then call.
 """
 
@@ -34,6 +35,11 @@ def reading() -> AbstractContextManager[Session]:
 def transaction() -> AbstractContextManager[Session]:
     """A session that commits at the end of the block."""
     return service().db.transaction()
+
+
+def trial() -> AbstractContextManager[Session]:
+    """A session that is rolled back at the end of the block."""
+    return service().db.trial()
 
 
 def now() -> datetime:

@@ -9,7 +9,10 @@ import pytest
 
 from crm import contacts, review
 from crm.privacy import Viewer
+from sync import accounts, outbox, passes
+from sync.accounts import AccountSpec
 from sync.service import Service
+from tests.web import seed
 from tests.web.conftest import NOW, Person, Team
 from tests.web.seed import Seeded
 
@@ -147,6 +150,29 @@ def test_several_selected_are_answered_at_once_with_one_undo(
     assert _waiting(service, viewer) == before - 2
     priya.post(_undo(page))
     assert _waiting(service, viewer) == before
+
+
+def test_everybody_of_a_domain_is_answered_at_once_after_a_look_that_changes_nothing(
+    priya: Person, jonas: Person, service: Service, viewer: Viewer, team: Team, tmp_path: Path
+) -> None:
+    box = tmp_path / "boxes"
+    for number, who in enumerate(("Ann", "Ann", "Bo", "Bo", "Cy", "Cy")):
+        subject = f"Question {number}"
+        seed.mail(box, number, NOW, who=f"{who} <{who}@many.example>", to=seed.PRIYA, subject=subject, hours=number)
+    accounts.add(service, AccountSpec("archive", seed.PRIYA, seed.PRIYA, {"paths": [str(box)]}), actor_id=None)
+    passes.run(service, drain=True)
+    outbox.drain(service)
+    assert "One answer for all 3 questions of many.example" in priya.get("/review?at=address:ann@many.example")
+    assert "No question about many.example is open" in jonas.get("/review/of?domain=many.example")
+    keys = re.findall(r'name="key" value="(address:[^"]+)" checked', priya.get("/review/of?domain=many.example"))
+    assert len(keys) == 3
+    look = priya.post("/review/bulk/preview", 200, verb="accept", key=keys)
+    assert look.count("Created the contact and attached") == 3
+    assert _waiting(service, viewer) == 3
+    page = priya.post("/review/bulk", follow=True, verb="accept", key=keys)
+    assert _waiting(service, viewer) == 0
+    priya.post(_undo(page))
+    assert _waiting(service, viewer) == 3
 
 
 def test_a_contact_is_prefilled_from_header_and_signature_and_takes_changes(

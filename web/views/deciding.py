@@ -47,21 +47,35 @@ def decide() -> Page:
 @blueprint.post("/bulk")
 def bulk() -> Page:
     """The same answer for all selected groups, with one undo."""
-    keys = request.form.getlist("key")[:BULK_MAX]
-    if not keys:
-        notes.warn("Nothing was selected. Select rows with their boxes, or x.")
+    if not (keys := _picked()):
         return _onward()
-    results: list[DecisionResult] = []
     try:
         with door.transaction() as session:
-            for key in keys:
-                results.append(_answer(session, open_group(session, door.viewer(), key, now=door.now())))
+            results = _answers(session, keys)
     except (NotFound, Refused) as error:
         notes.warn(f"Nothing was changed. {error}")
         return _onward()
     settle.after_change()
     _toast(results)
     return _onward()
+
+
+@blueprint.post("/bulk/preview")
+def trial() -> Page:
+    """What the same answer would do to each selected group: done, looked at, and rolled back."""
+    if not (keys := _picked()):
+        return _onward()
+    try:
+        with door.trial() as session:
+            names = {key: open_group(session, door.viewer(), key, now=door.now()).group.name for key in keys}
+            results = _answers(session, keys)
+    except (NotFound, Refused) as error:
+        notes.warn(str(error))
+        return _onward()
+    rows = [(names[key], result.says) for key, result in zip(keys, results, strict=True)]
+    return render_template(
+        "review/trial.html", rows=rows, keys=keys, verb=request.form.get("verb", ""), tab=request.form.get("tab", "")
+    )
 
 
 @blueprint.post("/undo")
@@ -140,6 +154,18 @@ def _answer(session: Session, opened: Opened) -> DecisionResult:
         to = request.form.get("to", type=int)
         return decisions.assign(session, viewer, key, to, now=now)
     raise Refused("Choose one of the answers.")
+
+
+def _picked() -> list[str]:
+    """The selected groups' keys, each once; says so when there are none."""
+    keys = list(dict.fromkeys(request.form.getlist("key")))[:BULK_MAX]
+    if not keys:
+        notes.warn("Nothing was selected. Select rows with their boxes, or x.")
+    return keys
+
+
+def _answers(session: Session, keys: list[str]) -> list[DecisionResult]:
+    return [_answer(session, open_group(session, door.viewer(), key, now=door.now())) for key in keys]
 
 
 def _accept(session: Session, opened: Opened) -> DecisionResult:

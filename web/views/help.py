@@ -17,6 +17,7 @@ KEYS = (
         ("Enter", "accept the first answer"), ("1 – 5", "choose a candidate"), ("s", "someone else"), ("c",
         "create a contact"),
         ("l", "create a lead"), ("d", "pick a deal"), ("n", "not a contact"), ("Shift N", "ignore the whole domain"),
+        ("Shift A", "one answer for everybody of the domain"),
         ("p", "private"), ("h", "snooze"), ("a", "assign to a teammate"), ("x", "select"), ("Shift X",
         "select up to here"),
         ("* a", "select all"), ("u", "back to the list"),

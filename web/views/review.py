@@ -38,12 +38,14 @@ def page() -> Page:
         tab = tab if tab in review.TABS else next((t for t in review.TABS[:3] if counts[t]), "people")
         rows = review.groups(session, viewer, tab, now=now, before=_before(), limit=PAGE + 1)
         opened = _opened(session, at, rows)
+        domain = opened.domain if opened else ""
         context = {
             "counts": counts, "tab": tab, "tabs": TAB_NAMES, "rows": rows[:PAGE],
             "more": rows[PAGE - 1] if len(rows) > PAGE else None,
             "opened": opened, "chosen": bool(at), "progress": review.progress(session, viewer, _midnight()),
             "skipped": review.skipped(session, viewer), "team": review.team(session, viewer),
             "mates": _mates(session),
+            "same_domain": review.count_of_domain(session, viewer, domain, now=now) if domain else 0,
             "attached": review.attached_since(session, viewer, now - timedelta(days=7)) if not rows else (0, 0),
         }  # fmt: skip
     return render_template("review/page.html", next_key=_next_key(rows, opened), **context)
@@ -79,6 +81,18 @@ def someone() -> Page:
         deals=found if wanted == "deal" or text else [],
         kind=wanted,
     )
+
+
+@blueprint.get("/of")
+def of() -> Page:
+    """Everybody of one domain who is asked about, for one answer to all; nothing is done before it is given."""
+    domain = request.args.get("domain", "")[:255].lower()
+    with door.reading() as session:
+        viewer, now = door.viewer(), door.now()
+        rows = review.of_domain(session, viewer, domain, now=now)
+        total = review.count_of_domain(session, viewer, domain, now=now)
+        counts = review.counts(session, viewer, now=now)
+    return render_template("review/of.html", rows=rows, total=total, domain=domain, counts=counts, tabs=TAB_NAMES)
 
 
 @blueprint.get("/preview")
