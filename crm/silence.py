@@ -116,7 +116,7 @@ def _latest(viewer: Viewer, wanted: Any, now: datetime) -> Select[Any]:
     columns = (Link.target_id, Communication.id, Communication.occurred_at, _sort(now).label("sort"))
     inner = (
         _linked(select(*columns, rank), wanted)
-        .where(Communication.occurred_at <= now, _sort(now).is_not(None), _by_a_person(), no_crowd(), visible(viewer))
+        .where(Communication.occurred_at <= now, _sort(now).is_not(None), by_a_person(), no_crowd(), visible(viewer))
         .subquery()
     )
     return select(inner.c.target_id, inner.c.id, inner.c.occurred_at, inner.c.sort).where(inner.c.rank == 1)
@@ -147,7 +147,7 @@ def _sort(now: datetime) -> ColumnElement[Any]:
     )
 
 
-def _by_a_person() -> ColumnElement[bool]:
+def by_a_person() -> ColumnElement[bool]:
     """Not a machine's answer, and not a newsletter, though both may have been attached by hand."""
     marks = cast(Communication.marks, String)
     personal = or_(marks.not_like('%"bulk"%'), marks.like('%"personal"%'))

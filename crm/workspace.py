@@ -24,6 +24,7 @@ from matching.domains import shared_kind
 from matching.rules import Rules
 
 TIERS = tuple(t.word for t in reversed(Tier))
+SECURITIES = ("starttls", "tls", "none")
 POLICIES = ("none", "suggest", "wrote_to", "both_ways", "all")
 LIST_MAX = 5_000
 
@@ -228,6 +229,10 @@ def _text(texts: list[str]) -> str:
     return text
 
 
+def _maybe_text(texts: list[str]) -> str | None:
+    return _text(texts) if texts[0].strip() else None
+
+
 def _table(*rows: Declared) -> dict[str, Declared]:
     return {row.name: row for row in rows}
 
@@ -253,5 +258,10 @@ SETTINGS: dict[str, Declared] = _table(
     Declared("suggest_threshold", _DEFAULT.suggest, "Score from which a candidate is suggested.", _number(0.0, 1.0)),
     Declared("review_after", _DEFAULT.inbound_before_question, "Mails of a stranger until we ask.", _whole(1, 100)),
     Declared("store_bodies", True, "Is mail text kept? Off: subject, people and times only.", _flag),
+    Declared("smtp_host", None, "The server that sends our mails to the team; empty: none are sent.", _maybe_text),
+    Declared("smtp_port", 587, "Its port.", _whole(1, 65535)),
+    Declared("smtp_security", "starttls", "How the line is kept private.", _choice(*SECURITIES), False, SECURITIES),
+    Declared("smtp_username", None, "The name it is signed in to with; empty: none.", _maybe_text),
+    Declared("smtp_from", None, "The address these mails come from.", _maybe_address),
     Declared("silent_days", 7, "Days without contact after which a lead counts as silent.", _whole(1, 365)),
 )  # fmt: skip
