@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from crm import pipelines
 from crm.csvrows import Context, address_book
 from crm.csvvalues import BadCell, currency, day, is_day, line, many, moment, money, percent
-from crm.models import Contact, Deal, DealContact, DealStageChange, Stage, Task
+from crm.models import Contact, Deal, DealContact, DealStageChange, DealValueChange, Stage, Task
 from matching.addresses import canonical, one_domain
 
 TASK_TYPES = ("todo", "call", "email", "meeting", "follow_up")
@@ -145,12 +145,18 @@ class Deals:
             before = self._stage(self._name_of(stage), "")
             self._change(deal, None, before, deal.created_at)
         self._change(deal, before, stage, deal.closed_at or deal.created_at)
+        self._worth(deal, deal.created_at)
         self._context.touch("deals", deal.id)
 
     def _change(self, deal: Deal, before: Stage | None, after: Stage, when: datetime) -> None:
         row = DealStageChange(deal_id=deal.id, to_stage_id=after.id, actor_id=self._context.actor_id, at=when)
         row.from_stage_id = before.id if before else None
         self._context.add("stage_change", row)
+
+    def _worth(self, deal: Deal, when: datetime) -> None:
+        actor = self._context.actor_id
+        row = DealValueChange(deal_id=deal.id, value=deal.value, currency=deal.currency, actor_id=actor, at=when)
+        self._context.add("value_change", row)
 
     def _name_of(self, stage: Stage) -> str:
         return next(name for name, stages in self._pipelines.items() if any(s.id == stage.id for s in stages))
@@ -179,7 +185,10 @@ class Deals:
             self._change(same, before, stage, values["closed_at"] or context.now)
         elif closed is not None:
             values["closed_at"] = closed
+        before_ = same.value, same.currency
         changed = context.change("deal", same, values)
+        if (same.value, same.currency) != before_:
+            self._worth(same, context.now)
         query = select(DealContact.contact_id).where(DealContact.deal_id == same.id)
         fresh = [p for p in people if p not in set(context.session.scalars(query))]
         if changed or fresh:

@@ -26,6 +26,7 @@ from crm.models import (
     Deal,
     DealContact,
     DealStageChange,
+    DealValueChange,
     Field,
     ImportBatch,
     Job,
@@ -38,14 +39,18 @@ from crm.snapshots import columns, plain, typed
 CHUNK = 500
 TABLES: dict[str, Any] = {
     "contact": Contact, "company": Company, "deal": Deal, "task": Task, "address": Address, "phone": ContactPhone,
-    "company_domain": CompanyDomain, "deal_contact": DealContact, "stage_change": DealStageChange, "field": Field,
+    "company_domain": CompanyDomain, "deal_contact": DealContact, "stage_change": DealStageChange,
+    "value_change": DealValueChange, "field": Field,
 }  # fmt: skip
 RECORDS = ("task", "deal", "contact", "company")  # undone in this order: what points comes before what is pointed at
 PARTS = {
     "address": "contact", "phone": "contact", "company_domain": "company", "deal_contact": "deal",
-    "stage_change": "deal",
+    "stage_change": "deal", "value_change": "deal",
 }  # fmt: skip
-OWN_PARTS = {"contact": (Address, ContactPhone), "company": (CompanyDomain,), "deal": (DealContact, DealStageChange)}
+OWN_PARTS = {
+    "contact": (Address, ContactPhone), "company": (CompanyDomain,),
+    "deal": (DealContact, DealStageChange, DealValueChange),
+}  # fmt: skip
 POINTERS: dict[str, list[tuple[str, Any]]] = {
     "contact": [("deal", DealContact.contact_id), ("task", Task.contact_id), ("job", Job.contact_id)],
     "company": [("contact", Contact.company_id), ("deal", Deal.company_id), ("task", Task.company_id),

@@ -1,4 +1,5 @@
-"""Deals: creating, changing, moving along their pipeline with history, the people on them, finding.
+"""Deals: creating, changing, moving along their pipeline, the people on them. Lists are ``crm.deal_lists``, histories
+``crm.deal_history``; their names are this module's too.
 
 The status follows the stage's kind. ``version`` guards concurrent edits: whoever gives the version they read gets
 Conflict when somebody else was faster.
@@ -7,26 +8,31 @@ Conflict when somebody else was faster.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import audit, outbox, pipelines, workspace
+from crm import audit, deal_history, outbox, pipelines, workspace
+from crm.currencies import VALUE_MAX
+from crm.deal_history import StageMove, history
+from crm.deal_lists import PAGE_MAX, DealRow, Filter, conditions, count, page
 from crm.errors import Conflict, NotFound, Refused
-from crm.models import Company, Contact, Deal, DealContact, DealStageChange, Stage, User
-from crm.privacy import Viewer, member
+from crm.models import Contact, Deal, DealContact, Stage
 
+__all__ = [
+    "FIELDS", "MATCHED", "PAGE_MAX", "DealRow", "Filter", "StageMove", "add_contact", "by_id", "conditions", "count",
+    "create", "delete", "history", "move", "page", "people", "remove_contact", "restore", "update",
+]  # fmt: skip
 FIELDS = frozenset(
     {"title", "number", "product", "company_id", "value", "currency", "probability", "expected_close", "owner_id",
-     "source", "lost_reason", "custom", "created_at"}
+     "source", "lost_reason", "won_reason", "custom", "created_at"}
 )  # fmt: skip
 MATCHED = frozenset({"title", "number", "product", "company_id", "created_at"})
-PAGE_MAX = 500
-VALUE_MAX = Decimal(10) ** 15
+REASON_MAX = 500
+YEARS = range(1990, 2200)
 
 
 def create(
@@ -58,7 +64,7 @@ def create(
     deal = Deal(
         title=_title(title), number=number or None, product=product or None, company_id=company_id, stage_id=stage.id,
         pipeline_id=stage.pipeline_id, status=stage.kind, value=_value(value), probability=_percent(probability),
-        currency=currency or workspace.get(session, "currency"), expected_close=expected_close, owner_id=owner_id,
+        currency=currency or workspace.get(session, "currency"), expected_close=_day(expected_close), owner_id=owner_id,
         source=source, lost_reason=lost_reason, custom=dict(custom or {}), created_at=born,
         closed_at=None if stage.kind == "open" else max(closed_at or now, born),
     )  # fmt: skip
@@ -66,7 +72,7 @@ def create(
     session.flush()
     for contact_id in dict.fromkeys(contact_ids):
         session.add(DealContact(deal_id=deal.id, contact_id=contact_id))
-    _first_changes(session, deal, stage, actor_id)
+    deal_history.born(session, deal, stage, pipelines.stages(session, stage.pipeline_id), actor_id)
     session.flush()
     audit.record(session, actor_id=actor_id, action="deal.create", subject_id=deal.id, now=now)
     outbox.identity_changed(session, deals=[deal.id], now=now)
@@ -88,7 +94,7 @@ def update(
     if unknown := set(changes) - FIELDS:
         raise Refused(f"A deal has no field {min(unknown)}.", min(unknown))
     clean = dict(changes)
-    for field, check in (("title", _title), ("value", _value), ("probability", _percent)):
+    for field, check in (("title", _title), ("value", _value), ("probability", _percent), ("expected_close", _day)):
         if field in clean:
             clean[field] = check(clean[field])
     changed = {field: value for field, value in clean.items() if getattr(deal, field) != value}
@@ -96,6 +102,8 @@ def update(
         return deal
     for field, value in changed.items():
         setattr(deal, field, value)
+    if {"value", "currency"} & set(changed):
+        deal_history.worth(session, deal, actor_id, now)
     deal.version += 1
     session.flush()
     detail = {"fields": sorted(changed)}
@@ -111,23 +119,24 @@ def move(
     stage_id: int,
     *,
     lost_reason: str | None = None,
+    won_reason: str | None = None,
     version: int | None = None,
+    closed_at: datetime | None = None,
     actor_id: int | None,
     now: datetime,
 ) -> Deal:
-    """Put a deal into a stage; history and status follow, and an open one's closing date is taken off. Raises as
-    ``update``."""
+    """Put a deal into a stage; history and status follow. In a won or lost stage it is closed at ``closed_at`` or now
+    and keeps the reason given; in an open one it has neither. Raises as ``update``."""
     deal, stage = _locked(session, deal_id, version), pipelines.stage(session, stage_id)
     if stage.id == deal.stage_id:
         return deal
     if stage.archived_at is not None:
         raise Refused("That stage is archived.", "stage")
-    session.add(
-        DealStageChange(deal_id=deal.id, from_stage_id=deal.stage_id, to_stage_id=stage.id, actor_id=actor_id, at=now)
-    )
+    deal_history.moved(session, deal, deal.stage_id, stage.id, actor_id, now)
     deal.stage_id, deal.pipeline_id, deal.status = stage.id, stage.pipeline_id, stage.kind
-    deal.closed_at = None if stage.kind == "open" else now
-    deal.lost_reason = lost_reason if stage.kind == "lost" else None
+    deal.closed_at = None if stage.kind == "open" else closed_at or now
+    deal.lost_reason = _reason(lost_reason) if stage.kind == "lost" else None
+    deal.won_reason = _reason(won_reason) if stage.kind == "won" else None
     deal.version += 1
     session.flush()
     audit.record(session, actor_id=actor_id, action="deal.move", subject_id=deal_id, detail={"to": stage.id}, now=now)
@@ -198,122 +207,6 @@ def people(session: Session, deal_id: int) -> list[tuple[Contact, str]]:
     return [(contact, role or "") for contact, role in session.execute(query)]
 
 
-@dataclass(frozen=True, slots=True)
-class StageMove:
-    """One line of a deal's history. ``days`` is how long it stayed in the stage it came to, None while it is
-    there."""
-
-    at: datetime
-    from_stage: str
-    to_stage: str
-    actor: str
-    days: float | None
-
-
-def history(session: Session, deal_id: int) -> list[StageMove]:
-    """Stage changes, oldest first."""
-    names = {stage.id: stage.name for stage in session.scalars(select(Stage))}
-    query = (
-        select(DealStageChange, User.name)
-        .outerjoin(User, User.id == DealStageChange.actor_id)
-        .where(DealStageChange.deal_id == deal_id)
-        .order_by(DealStageChange.at, DealStageChange.id)
-    )
-    rows = session.execute(query).all()
-    until = [row.at for row, _ in rows[1:]] + [None]
-    return [
-        StageMove(
-            row.at, names.get(row.from_stage_id or 0, ""), names[row.to_stage_id], actor or "system",
-            (end - row.at).total_seconds() / 86400 if end else None,
-        )
-        for (row, actor), end in zip(rows, until, strict=True)
-    ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list of deals is narrowed to. ``text`` looks in title, number and product."""
-
-    text: str = ""
-    owner_id: int | None = None
-    company_id: int | None = None
-    contact_id: int | None = None
-    stage_id: int | None = None
-    pipeline_id: int | None = None
-    status: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DealRow:
-    """One line of the list."""
-
-    id: int
-    title: str
-    company_id: int | None
-    company: str
-    stage_id: int
-    stage: str
-    status: str
-    value: Decimal | None
-    currency: str
-    probability: int
-    expected_close: date | None
-    owner: str
-    created_at: datetime
-    closed_at: datetime | None
-
-
-def page(
-    session: Session, viewer: Viewer, filters: Filter | None = None, *, after: int | None = None, limit: int = 50
-) -> list[DealRow]:
-    """Deals, newest first, for everybody of the team. ``after`` is the id the page before ended with."""
-    member(viewer)
-    query = (
-        select(Deal, Stage, Company.name, User.name)
-        .join(Stage, Stage.id == Deal.stage_id)
-        .outerjoin(Company, Company.id == Deal.company_id)
-        .outerjoin(User, User.id == Deal.owner_id)
-        .where(*conditions(filters or Filter()))
-        .order_by(Deal.id.desc())
-        .limit(min(limit, PAGE_MAX))
-    )
-    if after is not None:
-        query = query.where(Deal.id < after)
-    return [_row(*found) for found in session.execute(query)]
-
-
-def count(session: Session, viewer: Viewer, filters: Filter | None = None) -> int:
-    """How many deals the filter leaves."""
-    member(viewer)
-    return session.scalar(select(func.count()).select_from(Deal).where(*conditions(filters or Filter()))) or 0
-
-
-def conditions(filters: Filter) -> list[ColumnElement[bool]]:
-    """The filter as SQL conditions on ``Deal``; deleted ones are never in."""
-    found: list[ColumnElement[bool]] = [Deal.deleted_at.is_(None)]
-    for name in ("owner_id", "company_id", "stage_id", "pipeline_id"):
-        if (value := getattr(filters, name)) is not None:
-            found.append(getattr(Deal, name) == value)
-    if filters.status:
-        found.append(Deal.status == filters.status)
-    if filters.contact_id is not None:
-        on = DealContact.deal_id == Deal.id, DealContact.contact_id == filters.contact_id
-        found.append(select(DealContact.id).where(and_(*on)).exists())
-    if word := filters.text.strip().lower():
-        columns = (Deal.title, Deal.number, Deal.product)
-        found.append(or_(*(func.lower(c).contains(word, autoescape=True) for c in columns)))
-    return found
-
-
-def _row(deal: Deal, stage: Stage, company: str | None, owner: str | None) -> DealRow:
-    chance = stage.probability if deal.probability is None else deal.probability
-    return DealRow(
-        deal.id, deal.title, deal.company_id, company or "", stage.id, stage.name, deal.status, deal.value,
-        deal.currency, chance, deal.expected_close, owner or "",
-        deal.created_at, deal.closed_at,
-    )  # fmt: skip
-
-
 def _locked(session: Session, deal_id: int, version: int | None) -> Deal:
     """The deal, locked for this transaction where the engine can, and of the version its editor saw."""
     query = select(Deal).where(Deal.id == deal_id, Deal.deleted_at.is_(None))
@@ -327,19 +220,6 @@ def _locked(session: Session, deal_id: int, version: int | None) -> Deal:
 
 def _first_stage(session: Session) -> Stage:
     return next(s for s in pipelines.stages(session, pipelines.ensure_default(session).id) if s.kind == "open")
-
-
-def _first_changes(session: Session, deal: Deal, stage: Stage, actor_id: int | None) -> None:
-    """The history of a deal that is born: into its stage; for one born closed, into the first open stage and then to
-    its end."""
-    before = None
-    if deal.closed_at is not None:
-        first = next((s for s in pipelines.stages(session, stage.pipeline_id) if s.kind == "open"), None)
-        if first is not None:
-            before = first.id
-            session.add(DealStageChange(deal_id=deal.id, to_stage_id=first.id, actor_id=actor_id, at=deal.created_at))
-    at = deal.closed_at or deal.created_at
-    session.add(DealStageChange(deal_id=deal.id, from_stage_id=before, to_stage_id=stage.id, actor_id=actor_id, at=at))
 
 
 def _people_changed(
@@ -368,4 +248,15 @@ def _value(value: Decimal | None) -> Decimal | None:
 def _percent(value: int | None) -> int | None:
     if value is not None and not 0 <= value <= 100:
         raise Refused("A probability is from 0 to 100.", "probability")
+    return value
+
+
+def _reason(text: str | None) -> str | None:
+    """One line, or None for nothing."""
+    return " ".join((text or "").split())[:REASON_MAX] or None
+
+
+def _day(value: date | None) -> date | None:
+    if value is not None and value.year not in YEARS:
+        raise Refused(f"A closing date is between {YEARS.start} and {YEARS.stop - 1}.", "expected_close")
     return value
