@@ -17,7 +17,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
+from crm import names
+
 BUSY_TIMEOUT_MS = 30_000
+names.follow()
 
 
 class Database:

@@ -26,7 +26,17 @@ from crm.models.log import (
     Suggestion,
     Thread,
 )
-from crm.models.people import Address, Company, CompanyDomain, Contact, ContactPhone, Job, LifecycleChange, User
+from crm.models.people import (
+    Address,
+    Company,
+    CompanyDomain,
+    Contact,
+    ContactPhone,
+    Job,
+    LifecycleChange,
+    NameGram,
+    User,
+)
 from crm.models.system import (
     ApiToken,
     Audit,
@@ -76,6 +86,7 @@ __all__ = [
     "Link",
     "Marker",
     "MessageRef",
+    "NameGram",
     "Notification",
     "Outbox",
     "OutgoingMail",

@@ -22,8 +22,8 @@ class Pipeline(Base):
 
 
 class Stage(Base):
-    """``probability`` in percent; ``rotting_days`` without two-way contact until a deal counts as silent; ``kind`` is
-    open, won or lost."""
+    """``probability`` in percent; ``rotting_days`` without two-way contact until a deal counts as silent (None: the
+    workspace's, 0: never); ``kind`` is open, won or lost."""
 
     __tablename__ = "stage"
     __table_args__ = (UniqueConstraint("pipeline_id", "name"),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.models.declarative import Base, PrimaryId
@@ -129,3 +129,14 @@ class LifecycleChange(Base):
     to_lifecycle: Mapped[str]
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     at: Mapped[datetime]
+
+
+class NameGram(Base):
+    """A key by which a record is found though its name is mistyped (``crm.names``). ``noun`` is contact, company or
+    deal."""
+
+    __tablename__ = "name_gram"
+    __table_args__ = (Index("ix_name_gram_noun_record_id", "noun", "record_id"),)
+    gram: Mapped[str] = mapped_column(primary_key=True)
+    noun: Mapped[str] = mapped_column(primary_key=True)
+    record_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -131,7 +131,8 @@ class Segment(Base):
 
 
 class Field(Base):
-    """A custom field of contact, company or deal, defined without code."""
+    """A custom field of contact, company or deal, defined without code. With ``lifecycle`` it is asked of contacts in
+    that one only. ``removed_at``: not shown any more; the values stay where they are."""
 
     __tablename__ = "field"
     __table_args__ = (UniqueConstraint("noun", "name"),)
@@ -141,7 +142,9 @@ class Field(Base):
     label: Mapped[str]
     type: Mapped[str] = mapped_column(default="text")
     options: Mapped[list[str]] = mapped_column(default=list)
+    lifecycle: Mapped[str | None]
     position: Mapped[int] = mapped_column(default=0)
+    removed_at: Mapped[datetime | None]
 
 
 class AutomationRule(Base):

@@ -11,6 +11,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects import postgresql
 
 import crm.models.declarative
+from crm.names import grams
 
 revision = '0002'
 down_revision = '0001'
@@ -103,6 +104,17 @@ def upgrade() -> None:
     )
     op.create_index('ix_lifecycle_change_contact_id', 'lifecycle_change', ['contact_id'], unique=False)
 
+    op.create_table('name_gram',
+    sa.Column('gram', sa.Text(), nullable=False),
+    sa.Column('noun', sa.Text(), nullable=False),
+    sa.Column('record_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.PrimaryKeyConstraint('gram', 'noun', 'record_id', name=op.f('pk_name_gram'))
+    )
+    op.create_index('ix_name_gram_noun_record_id', 'name_gram', ['noun', 'record_id'], unique=False)
+    _index_names()
+
+    op.add_column('field', sa.Column('lifecycle', sa.Text(), nullable=True))
+    op.add_column('field', sa.Column('removed_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=True))
     op.add_column('communication', sa.Column('pinned_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=True))
     op.add_column('currency_rate', sa.Column('base', sa.Text(), nullable=False, server_default=''))
     op.add_column('task', sa.Column('awaits_since', crm.models.declarative.UtcDateTime(timezone=True), nullable=True))
@@ -116,6 +128,21 @@ def upgrade() -> None:
         'INSERT INTO lifecycle_change (contact_id, to_lifecycle, at) SELECT id, lifecycle, created_at FROM contact'
     )
 
+def _index_names() -> None:
+    """Make the names that are there findable, a thousand at a time."""
+    connection = op.get_bind()
+    for noun, column in (('contact', 'name'), ('company', 'name'), ('deal', 'title')):
+        table = sa.table(noun, sa.column('id'), sa.column(column))
+        last = 0
+        while rows := connection.execute(
+            sa.select(table).where(table.c.id > last).order_by(table.c.id).limit(1000)
+        ).all():
+            values = [{'gram': g, 'noun': noun, 'record_id': row[0]} for row in rows for g in sorted(grams(row[1]))]
+            if values:
+                index = sa.table('name_gram', sa.column('gram'), sa.column('noun'), sa.column('record_id'))
+                connection.execute(sa.insert(index), values)
+            last = rows[-1][0]
+
 def downgrade() -> None:
     op.add_column('ruling', sa.Column('hits', sa.BigInteger(), nullable=False, server_default='0'))
     op.add_column('ruling', sa.Column('last_hit_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=True))
@@ -124,6 +151,9 @@ def downgrade() -> None:
     op.drop_column('task', 'awaits_since')
     op.drop_column('currency_rate', 'base')
     op.drop_column('communication', 'pinned_at')
+    op.drop_column('field', 'removed_at')
+    op.drop_column('field', 'lifecycle')
+    op.drop_table('name_gram')
     op.drop_table('lifecycle_change')
     op.drop_table('deal_value_change')
     op.drop_table('record_file')
