@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import audit, outbox, search
+from crm import audit, mentions, outbox, search
 from crm.errors import NotFound, Refused
-from crm.models import Communication, CommunicationBody, Contact, Deal, Link
+from crm.models import Communication, CommunicationBody, Company, Contact, Deal, Link
 from crm.privacy import Viewer, owned
 
 KINDS = ("note", "call")
@@ -30,12 +31,14 @@ def add(
 ) -> Communication:  # fmt: skip
     """Write a call or a note on a contact, company or deal (``target`` as kind and id); it reaches their company too.
     ``at`` (UTC)
-    defaults to now; ``minutes`` is a call's length. Raises Refused."""
+    defaults to now; ``minutes`` is a call's length. Teammates mentioned in it (``crm.mentions``) are told. Raises
+    Refused."""
     clean = text.strip()[:TEXT_MAX]
     if kind not in KINDS or (outcome and outcome not in OUTCOMES):
         raise Refused("That is neither a call nor a note.", "kind")
     if not clean and not outcome:
         raise Refused("Write what was said.", "text")
+    mentions.check(session, clean)
     begun = min(at or now, now)
     row = Communication(
         key=f"n:{uuid.uuid4()}", kind=kind, occurred_at=begun, subject=_subject(kind, clean, minutes),
@@ -59,6 +62,7 @@ def add(
         subject_id=row.id,
         now=now,
     )
+    mentions.tell(session, viewer, row, clean, about=_name(session, target), now=now)
     outbox.emit(session, "communication.stored", {"ids": [row.id]}, now=now)
     return row
 
@@ -104,6 +108,12 @@ def _targets(session: Session, target: tuple[str, int]) -> list[tuple[str, int]]
     if row is None or row.deleted_at is not None:
         raise NotFound("There is no such record.")
     return [target, *([("company", row.company_id)] if row.company_id else [])]
+
+
+def _name(session: Session, target: tuple[str, int]) -> str:
+    """What the record is called."""
+    row: Any = session.get({"contact": Contact, "company": Company, "deal": Deal}[target[0]], target[1])
+    return "" if row is None else str(row.title if target[0] == "deal" else row.name)
 
 
 def _link(communication_id: int, kind: str, target_id: int, now: datetime) -> Link:

@@ -1,0 +1,166 @@
+"""Tasks that close themselves: one that awaits a reply or a meeting is done when it comes. ``sync.followups`` asks
+after every change of the log and once a minute; asking twice changes nothing.
+
+A *reply* is a mail that a person on the other side wrote: for a task about a contact, that contact, not somebody with
+them in copy. Automatic answers and newsletters (``crm.silence.by_a_person``) and crowds don't count. A *meeting* counts
+when it is in the calendar, neither cancelled nor declined by us, and was not known before; of a series known before, no
+further one does. Only what comes after the task was made (or after the mail it waits on) and what exists for the
+assignee; where nobody is assigned, what everybody may know of. After a reopening, only what comes after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from crm import notices, tasks, workspace
+from crm.due import zone_of
+from crm.errors import NotFound
+from crm.facts import no_crowd
+from crm.held import stands
+from crm.models import Address, Communication, Company, Contact, Deal, Link, Participant, Task, User
+from crm.privacy import Viewer, visible
+from crm.silence import by_a_person
+
+ITEM = "item:"
+AT_ONCE = 1_000
+TARGETS: tuple[tuple[str, Any, Any], ...] = (
+    ("contact", Task.contact_id, Contact.name), ("deal", Task.deal_id, Deal.title),
+    ("company", Task.company_id, Company.name),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What closes a task."""
+
+    task_id: int
+    communication_id: int
+    kind: str
+    at: datetime
+    contact_id: int | None
+
+
+def close(session: Session, *, now: datetime) -> list[Arrived]:
+    """Close what has got what it waited for, tell its assignee, and return what closed what."""
+    query = select(Task.owner_id).where(*_waiting()).distinct()
+    owners = sorted(session.scalars(query.limit(AT_ONCE)), key=lambda owner: owner or 0)
+    return [found for owner in owners for found in _first(_arrived(session, owner, now)) if _close(session, found, now)]
+
+
+def _close(session: Session, found: Arrived, now: datetime) -> bool:
+    try:
+        task = tasks.locked(session, found.task_id)
+    except NotFound:
+        return False
+    if task.done_at is not None:
+        return False
+    tasks.done(session, task.id, actor_id=None, now=now, by=f"{ITEM}{found.communication_id}")
+    if task.owner_id is not None:
+        notices.tell(
+            session, task.owner_id, key=f"closed:{task.id}:{found.communication_id}", kind="closed",
+            text=_says(session, task, found), href=f"/tasks/{task.id}", now=now,
+        )  # fmt: skip
+    return True
+
+
+def closer(closed_by: str | None) -> int | None:
+    """The item in ``Task.closed_by``, None where a person closed it."""
+    number = (closed_by or "").removeprefix(ITEM)
+    return int(number) if (closed_by or "").startswith(ITEM) and number.isdecimal() else None
+
+
+def _waiting() -> Sequence[ColumnElement[bool]]:
+    return Task.awaits.is_not(None), Task.done_at.is_(None), Task.deleted_at.is_(None)
+
+
+def _arrived(session: Session, owner_id: int | None, now: datetime) -> list[Arrived]:
+    """Candidates for one assignee's tasks, the earliest first."""
+    user = session.get(User, owner_id) if owner_id is not None else None
+    viewer = Viewer(user.id, user.role) if user is not None else EVERYBODY
+    mine = Task.owner_id == owner_id if owner_id is not None else Task.owner_id.is_(None)
+    found: list[Arrived] = []
+    for kind, column, _ in TARGETS:
+        query = _query(kind, column, viewer, now).where(mine)
+        rows = session.execute(query.order_by(Communication.occurred_at, Communication.id).limit(AT_ONCE))
+        found += [Arrived(*row) for row in rows.tuples()]
+    return _by_the_contact(session, sorted(found, key=lambda a: (a.at, a.communication_id)))
+
+
+EVERYBODY = Viewer(0, "rep")
+"""Sees what every teammate sees, and owns nothing."""
+
+
+def _query(kind: str, column: Any, viewer: Viewer, now: datetime) -> Any:
+    waited_on = aliased(Communication)
+    begun = func.coalesce(
+        select(waited_on.occurred_at).where(waited_on.id == Task.communication_id).correlate(Task).scalar_subquery(),
+        Task.created_at,
+    )
+    new = or_(Communication.occurred_at > _since(), Communication.created_at >= _since())
+    reply = and_(Task.awaits.in_(("reply", "any")), Communication.kind == "email", Communication.direction == "inbound",
+                 Communication.occurred_at <= now, by_a_person(), no_crowd())  # fmt: skip
+    meeting = and_(Task.awaits.in_(("meeting", "any")), Communication.kind == "meeting", stands(), ~_known_series())
+    earlier = [other.is_(None) for _, other, _ in TARGETS[: [t[0] for t in TARGETS].index(kind)]]
+    return (
+        select(Task.id, Communication.id, Communication.kind, Communication.occurred_at, Task.contact_id)
+        .join(Link, and_(Link.target_kind == kind, Link.target_id == column, Link.tombstoned.is_(False)))
+        .join(Communication, Communication.id == Link.communication_id)
+        .where(*_waiting(), *earlier, Communication.status == "linked", Communication.cancelled.is_(False))
+        .where(Communication.occurred_at > begun, new, or_(reply, meeting), visible(viewer))
+    )
+
+
+def _since() -> ColumnElement[datetime]:
+    return func.coalesce(Task.awaits_since, Task.created_at)
+
+
+def _known_series() -> ColumnElement[bool]:
+    """An instance of the same series was in the log before the task waited."""
+    other = aliased(Communication)
+    return and_(
+        Communication.recurrence_id.is_not(None),
+        exists().where(other.ical_uid == Communication.ical_uid, other.created_at < _since())
+        .correlate(Communication, Task),
+    )  # fmt: skip
+
+
+def _by_the_contact(session: Session, found: list[Arrived]) -> list[Arrived]:
+    """Without mails about a contact that somebody else wrote: whose From is an address of others, and not of them."""
+    mails = {a.communication_id for a in found if a.kind == "email" and a.contact_id is not None}
+    query = (
+        select(Participant.communication_id, Address.contact_id)
+        .join(Address, Address.canonical == Participant.canonical)
+        .where(Participant.communication_id.in_(mails), Participant.role == "from")
+    )
+    authors: dict[int, set[int]] = {}
+    for item_id, contact_id in session.execute(query).tuples() if mails else ():
+        authors.setdefault(item_id, set()).add(contact_id)
+    return [
+        a for a in found if a.communication_id not in authors or a.contact_id in {None, *authors[a.communication_id]}
+    ]
+
+
+def _first(found: Iterable[Arrived]) -> list[Arrived]:
+    """The earliest of each task."""
+    kept: dict[int, Arrived] = {}
+    for one in found:
+        kept.setdefault(one.task_id, one)
+    return list(kept.values())
+
+
+def _says(session: Session, task: Task, found: Arrived) -> str:
+    name = next((_name(session, task, column, label) for _, column, label in TARGETS if getattr(task, column.key)), "")
+    day = found.at.astimezone(zone_of(str(workspace.get(session, "time_zone"))))
+    what = "a mail came" if found.kind == "email" else "a meeting is in the calendar"
+    return f"Closed by itself: “{task.title}”. {name}: {what}, {day.day} {day:%b}."
+
+
+def _name(session: Session, task: Task, column: Any, label: Any) -> str:
+    table = label.class_
+    return session.scalar(select(label).where(table.id == getattr(task, column.key))) or "somebody"
