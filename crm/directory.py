@@ -109,6 +109,7 @@ def _people_of_addresses(session: Session, items: Sequence[Item], reached: _Reac
     """Contacts by address family, and by what signatures of unknown senders hold. Returns the addresses that are
     known."""
     query = select(Address.contact_id, Address.canonical, Address.family)
+    query = query.join(Contact, Contact.id == Address.contact_id).where(Contact.deleted_at.is_(None))
     rows = _in(session, query, Address.family, {family(a) for a in reached.addresses})
     families = {row.family for row in rows}
     reached.contacts |= {row.contact_id for row in rows}
