@@ -175,7 +175,7 @@ def sight(session: Session, place: Place, sighted: Mapping[int, Upsert | None]) 
         query = select(Sighting.communication_id, Sighting.id).where(
             Sighting.account_id == place.account.id, Sighting.communication_id.in_(ids[start : start + 500])
         )
-        known.update(dict(session.execute(query).tuples().all()))
+        known.update(dict(session.execute(query).all()))
     fresh = [
         {
             "communication_id": communication_id,

@@ -58,7 +58,7 @@ def _waiting(session: Session, strangers: Mapping[str, set[str]]) -> tuple[set[i
             .join(Communication, Communication.id == Participant.communication_id)
             .where(Participant.canonical.in_(addresses), Communication.status == "unmatched")
         )
-        for address, thread, uid, communication in session.execute(query).tuples():
+        for address, thread, uid, communication in session.execute(query):
             silent[address].add((thread_key(thread, uid, communication), thread, uid))
     found = {
         group

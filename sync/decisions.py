@@ -209,7 +209,7 @@ def _threads(session: Session, ids: Sequence[int]) -> list[str]:
     found: set[str] = set()
     for chunk in chunks(list(ids)):
         query = select(Communication.thread_id, Communication.ical_uid, Communication.id)
-        found.update(thread_key(*row) for row in session.execute(query.where(Communication.id.in_(chunk))).tuples())
+        found.update(thread_key(*row) for row in session.execute(query.where(Communication.id.in_(chunk))))
     return sorted(found)
 
 

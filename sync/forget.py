@@ -57,7 +57,7 @@ def _erase(session: Session, service: Service, ids: Sequence[int]) -> None:
             "communication_id": None,
             "key_hash": service.vault.keyed_hash(message_id or uid or ""),
         }
-        for i, message_id, uid in session.execute(query).tuples()
+        for i, message_id, uid in session.execute(query)
     ]
     if rows:
         session.execute(update(Ledger), rows)

@@ -106,7 +106,7 @@ def _counts(
         .where(Ledger.account_id.in_(ids))
         .group_by(Ledger.account_id, Ledger.stream_id, Ledger.state, Ledger.reason)
     )
-    for account_id, stream_id, state, reason, n in session.execute(query).tuples():
+    for account_id, stream_id, state, reason, n in session.execute(query):
         counts[account_id][state] += n
         streams[stream_id][state] += n
         if reason and state != "removed":
@@ -120,7 +120,7 @@ def _recent(session: Session, ids: list[int], now: datetime) -> dict[int, int]:
         .where(Ledger.account_id.in_(ids), Ledger.seen_at >= now - timedelta(minutes=10))
         .group_by(Ledger.account_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _account(

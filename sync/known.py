@@ -46,7 +46,7 @@ def _mails(session: Session, arrivals: Sequence[Arrival]) -> list[KnownMail]:
                 Communication.id, Communication.key, Communication.message_id, Communication.fingerprint,
                 Communication.occurred_at,
             ).where(column.in_(chunk), Communication.kind == "email")  # fmt: skip
-            for i, key, message_id, fingerprint, at in session.execute(query).tuples():
+            for i, key, message_id, fingerprint, at in session.execute(query):
                 found[i] = KnownMail(i, key, message_id or "", fingerprint or "", at, "")
     senders = _senders(session, list(found))
     return [
@@ -63,7 +63,7 @@ def _senders(session: Session, ids: Sequence[int]) -> dict[int, str]:
             .where(Participant.communication_id.in_(chunk), Participant.role == "from")
             .order_by(Participant.position.desc())
         )
-        found.update(dict(session.execute(query).tuples().all()))
+        found.update(dict(session.execute(query).all()))
     return found
 
 
@@ -97,7 +97,7 @@ def to_fetch_again(session: Session, stream_id: int, now: datetime, below: int |
         .order_by(Ledger.id.desc())
         .limit(FETCH_AGAIN_AT_ONCE)
     )
-    return list(session.execute(query).tuples())
+    return list(session.execute(query))
 
 
 def note_attempt(session: Session, account: Account, stream: Stream, upsert: Upsert, now: datetime) -> int:

@@ -71,7 +71,7 @@ def _apply(session: Session, account: Account) -> tuple[int, int]:
     )
     gone: list[tuple[int, int | None]] = []
     back: list[int] = []
-    for row_id, carried, state, communication_id in session.execute(query).tuples():
+    for row_id, carried, state, communication_id in session.execute(query):
         off = is_off(carried, include, exclude)
         if off and state == "stored":
             gone.append((row_id, communication_id))

@@ -22,15 +22,15 @@ def settle(session: Session, ids: Sequence[int], rows: Sequence[EventVersion], n
         if r.removed_at is None:
             accounts[r.account_id] = None
     owners = dict(
-        session.execute(select(Account.id, Account.owner_id).where(Account.id.in_(list(accounts)))).tuples().all()
+        session.execute(select(Account.id, Account.owner_id).where(Account.id.in_(list(accounts)))).all()
     )
     tiers = dict(
-        session.execute(select(Account.id, Account.sharing).where(Account.id.in_(list(accounts)))).tuples().all()
+        session.execute(select(Account.id, Account.sharing).where(Account.id.in_(list(accounts)))).all()
     )
     known: set[tuple[int, int]] = set()
     for chunk in chunks(list(ids)):
         query = select(Sighting.communication_id, Sighting.account_id).where(Sighting.communication_id.in_(chunk))
-        known.update(session.execute(query).tuples())
+        known.update(session.execute(query))
     fresh = [
         {
             "communication_id": i,

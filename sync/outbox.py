@@ -38,7 +38,7 @@ def drain(service: Service, *, limit: int = 500, seconds: float = 3600.0) -> int
                 .order_by(Outbox.id)
                 .limit(min(100, limit))
             )
-            rows = [(i, event, payload) for i, event, payload in session.execute(query).tuples()]
+            rows = [(i, event, payload) for i, event, payload in session.execute(query)]
         if not rows:
             return handled
         handled += _handle(service, rows, over)

@@ -113,7 +113,7 @@ def conditions(touched: Touched) -> Iterable[Any]:
 
 
 def _collect(session: Session, query: Any, scope: Scope) -> None:
-    for thread, uid in session.execute(query).tuples():
+    for thread, uid in session.execute(query):
         if thread is not None:
             scope.threads.add(thread)
         elif uid is not None:

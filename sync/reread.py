@@ -27,7 +27,7 @@ def groups_of(session: Session, communications: Collection[int]) -> tuple[set[in
     series: set[str] = set()
     for chunk in chunks(sorted(communications)):
         query = select(Communication.thread_id, Communication.ical_uid).where(Communication.id.in_(chunk))
-        for thread, uid in session.execute(query).tuples():
+        for thread, uid in session.execute(query):
             if thread is not None:
                 threads.add(thread)
             elif uid is not None:
@@ -144,7 +144,7 @@ def _mailboxes(session: Session, ids: Sequence[int]) -> dict[int, set[str]]:
             .join(Account, Account.id == Sighting.account_id)
             .where(Sighting.communication_id.in_(chunk))
         )
-        for communication, address in session.execute(query).tuples():
+        for communication, address in session.execute(query):
             found[communication].add(canonical(address))
     return found
 

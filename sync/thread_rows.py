@@ -76,7 +76,7 @@ def _known(session: Session, refs: set[str]) -> dict[str, int]:
         query = select(MessageRef.message_id, MessageRef.thread_id).where(
             MessageRef.message_id.in_(wanted[start : start + 500])
         )
-        found.update(dict(session.execute(query).tuples().all()))
+        found.update(dict(session.execute(query).all()))
     return found
 
 
@@ -140,7 +140,7 @@ def members(session: Session, threads: Iterable[int]) -> dict[int, list[int]]:
         query = select(Communication.thread_id, Communication.id).where(
             Communication.thread_id.in_(wanted[start : start + 500])
         )
-        for thread, communication in session.execute(query).tuples():
+        for thread, communication in session.execute(query):
             if thread is not None:
                 found.setdefault(thread, []).append(communication)
     return found
