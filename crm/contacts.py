@@ -24,6 +24,9 @@ from crm.addresses import of as addresses
 from crm.addresses import own as own_addresses
 from crm.addresses import remove as remove_address
 from crm.errors import NotFound, Refused
+from crm.lifecycle import LIFECYCLES
+from crm.lifecycle import checked as checked_lifecycle
+from crm.lifecycle import note as note_lifecycle
 from crm.models import Address, Company, Contact, ContactPhone, Job, Marker, User
 from crm.phones import RAW_MAX, e164
 from crm.privacy import Viewer, member
@@ -31,11 +34,10 @@ from crm.vault import Vault
 from matching.addresses import family
 
 __all__ = [
-    "ContactRow", "Filter", "add_address", "addresses", "by_address", "by_id", "change_job", "create", "delete",
-    "make_primary", "page", "remove_address", "restore", "set_phones", "set_validity", "update",
+    "LIFECYCLES", "ContactRow", "Filter", "add_address", "addresses", "by_address", "by_id", "change_job", "create",
+    "delete", "make_primary", "page", "remove_address", "restore", "set_phones", "set_validity", "update",
 ]  # fmt: skip
 
-LIFECYCLES = ("lead", "client", "past_client")
 FIELDS = frozenset(
     {"name", "first_name", "last_name", "title", "company_id", "owner_id", "lifecycle", "source", "opt_out",
      "preferences", "custom"}
@@ -72,7 +74,7 @@ def create(
         raise Refused("A contact needs a name or an e-mail address.", "name")
     contact = Contact(
         name=shown, first_name=first_name, last_name=last_name, title=title, company_id=company_id, owner_id=owner_id,
-        lifecycle=_lifecycle(lifecycle), source=source, custom=dict(custom or {}), created_at=created_at or now,
+        lifecycle=checked_lifecycle(lifecycle), source=source, custom=dict(custom or {}), created_at=created_at or now,
     )  # fmt: skip
     session.add(contact)
     session.flush()
@@ -80,6 +82,7 @@ def create(
         row = Address(contact_id=contact.id, raw=address, canonical=address, family=family(address), position=position)
         session.add(row)
     set_phones(session, contact.id, phones)
+    note_lifecycle(session, contact, None, actor_id=actor_id, at=contact.created_at)
     audit.record(session, actor_id=actor_id, action="contact.create", subject_id=contact.id, now=now)
     outbox.identity_changed(session, addresses=canonical_, contacts=[contact.id], now=now)
     session.flush()
@@ -100,14 +103,17 @@ def update(
     if unknown := set(changes) - FIELDS:
         raise Refused(f"A contact has no field {min(unknown)}.", min(unknown))
     if "lifecycle" in changes:
-        _lifecycle(changes["lifecycle"])
+        checked_lifecycle(changes["lifecycle"])
     if "name" in changes and not str(changes["name"]).strip():
         raise Refused("A contact needs a name.", "name")
     changed = {field: value for field, value in changes.items() if getattr(contact, field) != value}
+    before = contact.lifecycle
     for field, value in changed.items():
         setattr(contact, field, value)
     if not changed:
         return contact
+    if contact.lifecycle != before:
+        note_lifecycle(session, contact, before, actor_id=actor_id, at=now)
     session.flush()
     detail = {"fields": sorted(changed)}
     audit.record(session, actor_id=actor_id, action="contact.update", subject_id=contact_id, detail=detail, now=now)
@@ -301,12 +307,6 @@ def _primary() -> Any:
 
 def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _lifecycle(word: str) -> str:
-    if word not in LIFECYCLES:
-        raise Refused(f"{word!r} is not one of {', '.join(LIFECYCLES)}.", "lifecycle")
-    return word
 
 
 def _mark(session: Session, hash_: str, now: datetime) -> None:

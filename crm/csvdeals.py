@@ -65,7 +65,7 @@ class Deals:
         if same is None:
             self._create(at, row, values, stage or self._stage("", ""), closed, people)
             return "created"
-        return "updated" if self._merge(row, same, values, stage, closed, people) else "unchanged"
+        return "updated" if self._merge(at, row, same, values, stage, closed, people) else "unchanged"
 
     def _values(self, at: int, row: dict[str, str]) -> tuple[dict[str, Any], Stage | None, datetime | None]:
         context, get = self._context, row.get
@@ -132,7 +132,7 @@ class Deals:
         values.update(created_at=born, currency=values["currency"] or context.currency)
         deal = Deal(
             **values, stage_id=stage.id, pipeline_id=stage.pipeline_id, status=stage.kind, closed_at=closed,
-            custom=context.custom(self.noun, row, {}) or {},
+            custom=context.custom(self.noun, row, {}, at) or {},
         )  # fmt: skip
         context.add("deal", deal)
         self._remember(deal)
@@ -168,6 +168,7 @@ class Deals:
 
     def _merge(
         self,
+        at: int,
         row: dict[str, str],
         same: Deal,
         values: dict[str, Any],
@@ -177,7 +178,7 @@ class Deals:
     ) -> bool:
         context = self._context
         context.settle()
-        values["custom"] = context.custom(self.noun, row, same.custom)
+        values["custom"] = context.custom(self.noun, row, same.custom, at)
         if stage is not None and stage.id != same.stage_id:
             before = context.session.get_one(Stage, same.stage_id)
             values.update(stage_id=stage.id, pipeline_id=stage.pipeline_id, status=stage.kind)

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from crm import outbox
+from crm import names, outbox
 from crm.csvrows import Context
 from crm.models import (
     Address,
@@ -30,7 +30,9 @@ from crm.models import (
     Field,
     ImportBatch,
     Job,
+    LifecycleChange,
     Link,
+    RecordFile,
     Suggestion,
     Task,
 )
@@ -40,12 +42,12 @@ CHUNK = 500
 TABLES: dict[str, Any] = {
     "contact": Contact, "company": Company, "deal": Deal, "task": Task, "address": Address, "phone": ContactPhone,
     "company_domain": CompanyDomain, "deal_contact": DealContact, "stage_change": DealStageChange,
-    "value_change": DealValueChange, "field": Field,
+    "value_change": DealValueChange, "field": Field, "lifecycle": LifecycleChange,
 }  # fmt: skip
 RECORDS = ("task", "deal", "contact", "company")  # undone in this order: what points comes before what is pointed at
 PARTS = {
     "address": "contact", "phone": "contact", "company_domain": "company", "deal_contact": "deal",
-    "stage_change": "deal", "value_change": "deal",
+    "stage_change": "deal", "value_change": "deal", "lifecycle": "contact",
 }  # fmt: skip
 OWN_PARTS = {
     "contact": (Address, ContactPhone), "company": (CompanyDomain,),
@@ -153,6 +155,8 @@ def _held(session: Session, noun: str, ids: set[int], going: dict[str, set[int]]
         if noun != "task":
             decided = select(Link.target_id).where(Link.target_kind == noun, Link.target_id.in_(chunk), Link.pinned)
             found.update(dict.fromkeys(session.scalars(decided), "has items that somebody attached"))
+            filed = select(RecordFile.record_id).where(RecordFile.noun == noun, RecordFile.record_id.in_(chunk))
+            found.update(dict.fromkeys(session.scalars(filed), "has files that somebody put there"))
     return found
 
 
@@ -192,6 +196,7 @@ def _remove(session: Session, noun: str, ids: set[int], done: Undone, touched: d
             touched[key].update(chunk)
             for table in (Link, Suggestion):
                 session.execute(delete(table).where(table.target_kind == noun, table.target_id.in_(chunk)))
+            names.forget(session, noun, chunk)
         session.execute(delete(TABLES[noun]).where(TABLES[noun].id.in_(chunk)))
     if ids:
         done.removed[noun] = len(ids)

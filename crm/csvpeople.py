@@ -14,6 +14,7 @@ from crm.addresses import own
 from crm.contacts import LIFECYCLES, full_name
 from crm.csvrows import Context, address_book
 from crm.csvvalues import BadCell, line, many, moment
+from crm.lifecycle import conversion, note
 from crm.models import Address, Company, Contact, ContactPhone
 from crm.phones import RAW_MAX, e164
 from matching.addresses import canonical, family, host_of, one_domain
@@ -93,7 +94,7 @@ class Contacts:
 
     def _create(self, at: int, row: dict[str, str], emails: list[str], values: dict[str, Any], born: Any) -> None:
         context = self._context
-        custom = context.custom(self.noun, row, {}) or {}
+        custom = context.custom(self.noun, row, {}, at) or {}
         values["lifecycle"] = values["lifecycle"] or "lead"
         contact = Contact(created_at=born or context.now, custom=custom, **values)
         context.add("contact", contact)
@@ -101,7 +102,11 @@ class Contacts:
             self._share(at, address)
             self._book.setdefault(address, []).append((contact, position == 0))
         phones = many(row.get("phone", ""))
+        context.later.append(lambda: self._born(contact))
         context.later.append(lambda: self._attach(contact, emails, phones))
+
+    def _born(self, contact: Contact) -> None:
+        note(self._context.session, contact, None, actor_id=self._context.actor_id, at=contact.created_at)
 
     def _attach(self, contact: Contact, emails: list[str], phones: list[str], position: int = 0) -> None:
         """Addresses and phones of a contact that has its id now."""
@@ -123,8 +128,11 @@ class Contacts:
         context = self._context
         context.settle()
         held = self._theirs.setdefault(same.id, set())
-        values["custom"] = context.custom(self.noun, row, same.custom)
+        values["custom"] = context.custom(self.noun, row, same.custom, at)
+        before = same.lifecycle
         changed = context.change("contact", same, values)
+        if same.lifecycle != before:
+            context.add("lifecycle", conversion(same, before, actor_id=context.actor_id, at=context.now))
         fresh = [a for a in emails if a not in held]
         known = select(ContactPhone.raw, ContactPhone.e164).where(ContactPhone.contact_id == same.id)
         numbers = {n for pair in context.session.execute(known) for n in pair if n}
@@ -173,10 +181,10 @@ class CompaniesFile:
         }  # fmt: skip
         same = self._same(at, name, domains)
         if same is None:
-            custom = context.custom(self.noun, row, {}) or {}
+            custom = context.custom(self.noun, row, {}, at) or {}
             known.create(name or domains[0], domains, source="import", custom=custom, **values)
             return "created"
-        values["custom"] = context.custom(self.noun, row, same.custom)  # type: ignore[assignment]
+        values["custom"] = context.custom(self.noun, row, same.custom, at)  # type: ignore[assignment]
         changed = context.change("company", same, values)
         fresh = [d for d in domains if same not in known.by_domain.get(d, [])]
         for domain in fresh:

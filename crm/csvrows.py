@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm import workspace
+from crm import fields, workspace
 from crm.companies import name_key
-from crm.csvvalues import line
+from crm.csvvalues import BadCell, line
 from crm.errors import Refused
 from crm.models import Address, Company, CompanyDomain, Contact, Field, User
 from matching.addresses import canonical, one_domain
@@ -68,7 +68,7 @@ class Context:
         self.currency: str = values["currency"]
         self.region: str = values["phone_region"]
         self.users = {u.email: u.id for u in self.session.scalars(select(User))}
-        self.fields = {(noun, name) for noun, name in self.session.execute(select(Field.noun, Field.name))}
+        self.fields = {(field.noun, field.name): field for field in self.session.scalars(select(Field))}
         self.known = Companies(self)
 
     def warn(self, at: int, text: str) -> None:
@@ -123,16 +123,33 @@ class Context:
             self.warn(at, f"there is no user {text[:80]!r}; left without an owner")
         return found
 
-    def custom(self, noun: str, row: dict[str, str], before: dict[str, Any]) -> dict[str, Any] | None:
-        """Mapped extra columns merged into custom fields, defining those that are new. None when there are none."""
+    def custom(self, noun: str, row: dict[str, str], before: dict[str, Any], at: int) -> dict[str, Any] | None:
+        """Mapped extra columns merged into custom fields, defining those that are new. None when there are none.
+        Raises BadCell for a value that the field does not take."""
         given = {name.removeprefix(CUSTOM): line(v, 2_000) for name, v in row.items() if name.startswith(CUSTOM) and v}
-        for name in given:
-            key = name.lower().replace(" ", "_")
-            if (noun, key) not in self.fields:
-                self.fields.add((noun, key))
-                self.add("field", Field(noun=noun, name=key, label=name, position=len(self.fields)))
-        merged = {**before, **{name.lower().replace(" ", "_"): v for name, v in given.items()}}
+        merged = dict(before)
+        for name, value in given.items():
+            field_ = self._field(noun, name)
+            try:
+                merged[field_.name] = fields.value_of(field_, value or "")
+            except Refused as error:
+                raise BadCell(f"column {name[:40]!r}: {error}") from None
         return merged if merged != before else None
+
+    def _field(self, noun: str, name: str) -> Field:
+        """The field of a column: known by its label or key, else a new one of type text."""
+        key = name.lower().replace(" ", "_")
+        known = self.fields.get((noun, key)) or self._labelled(noun, name)
+        if known is None:
+            known = Field(noun=noun, name=key, label=name[: fields.LABEL_MAX], type="text", options=[])
+            known.position = len(self.fields) + 1
+            self.fields[noun, key] = known
+            self.add("field", known)
+        return known
+
+    def _labelled(self, noun: str, label: str) -> Field | None:
+        same = label.casefold()
+        return next((f for f in self.fields.values() if f.noun == noun and f.label.casefold() == same), None)
 
 
 class Companies:

@@ -1,7 +1,7 @@
 """Erasing a person, with a certificate of counts; and everything known of a person, for them to have.
 
-Goes: the contact with addresses, numbers and jobs; every item they wrote, or that was with nobody else of the other
-side, and notes about them alone. Stays, without their identity: items of others they got a copy of. Keyed hashes of
+Goes: the contact with addresses, numbers, jobs and files; every item they wrote, or that was with nobody else of the
+other side, and notes about them alone. Stays, without their identity: items of others they got a copy of. Keyed hashes of
 their addresses and of the Message-IDs stay, so that the mailbox does not bring them back. The certificate names
 nobody. Text that speaks of them by first name only can't be found and stays; backups made before hold everything
 until they are deleted.
@@ -9,6 +9,7 @@ until they are deleted.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -17,7 +18,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from crm import addresses, audit, export, outbox, redact, search
+from crm import addresses, audit, export, names, outbox, redact, search
 from crm.errors import NotFound, Refused
 from crm.models import (
     AccessRequest,
@@ -31,11 +32,13 @@ from crm.models import (
     EventVersion,
     Job,
     Ledger,
+    LifecycleChange,
     Link,
     Marker,
     MessageRef,
     Participant,
     Question,
+    RecordFile,
     ReviewState,
     Ruling,
     Suggestion,
@@ -107,6 +110,7 @@ def erase(session: Session, contact_id: int, *, vault: Vault, actor_id: int | No
     counts["items_anonymised"] = redact.items(session, plan.staying, who)
     counts["links"] = _remove_pointers(session, ids, who)
     counts["other_rows_redacted"] = redact.elsewhere(session, who)
+    counts["files"] = _remove_files(session, ids)
     counts["tasks_unlinked"] = _remove_contact(session, ids)
     audit.record(session, actor_id=actor_id, action="contact.erase", subject_id=contact_id, detail=counts, now=now)
     outbox.identity_changed(session, contacts=ids, now=now)
@@ -122,13 +126,17 @@ def export_person(session: Session, contact_id: int, viewer: Viewer | None = Non
     who = _identity(session, ids)
     items = sorted(_items(session, ids, who))
     lines = list(export.lines_of(session, viewer or Viewer.system(), items))
-    tables = {"addresses": Address, "phones": ContactPhone, "jobs": Job, "deal_roles": DealContact, "tasks": Task}
+    tables = {
+        "addresses": Address, "phones": ContactPhone, "jobs": Job, "deal_roles": DealContact, "tasks": Task,
+        "conversions": LifecycleChange,
+    }  # fmt: skip
     found: dict[str, Any] = {
         "contacts": [columns(c) for c in session.scalars(select(Contact).where(Contact.id.in_(ids)))],
         **{name: _rows(session, table, ids) for name, table in tables.items()},
     }
     found["companies"] = _named(session, Company.name, Company.id, {c["company_id"] for c in found["contacts"]})
     found["deals"] = _named(session, Deal.title, Deal.id, {d["deal_id"] for d in found["deal_roles"]})
+    found["files"] = _files(session, ids)
     found["items"] = lines
     found["items_private"] = sum(line["visibility"] == "private" for line in lines)
     return found
@@ -263,6 +271,19 @@ def _remove_pointers(session: Session, ids: list[int], who: Identity) -> int:
     return total
 
 
+def _remove_files(session: Session, ids: list[int]) -> int:
+    """Files that were put on them, those deleted before too. Files of a company or deal are not looked into."""
+    theirs = delete(RecordFile).where(RecordFile.noun == "contact", RecordFile.record_id.in_(ids))
+    return len(session.scalars(theirs.returning(RecordFile.id)).all())
+
+
+def _files(session: Session, ids: list[int]) -> list[dict[str, Any]]:
+    """Their files with the content, base64."""
+    query = select(RecordFile).where(RecordFile.noun == "contact", RecordFile.record_id.in_(ids))
+    rows = session.scalars(query.where(RecordFile.deleted_at.is_(None)).order_by(RecordFile.id))
+    return [{**columns(row, {"content"}), "content": b64encode(row.content).decode()} for row in rows]
+
+
 def _remove_contact(session: Session, ids: list[int]) -> int:
     tasks = session.execute(
         update(Task).where(Task.contact_id.in_(ids)).values(contact_id=None).returning(Task.id)
@@ -271,6 +292,7 @@ def _remove_contact(session: Session, ids: list[int]) -> int:
         session.execute(delete(table).where(table.contact_id.in_(ids)))
     session.execute(update(Contact).where(Contact.id.in_(ids)).values(merged_into=None))
     session.execute(delete(Contact).where(Contact.id.in_(ids)))
+    names.forget(session, "contact", ids)
     session.expire_all()
     return len(tasks)
 

@@ -26,7 +26,9 @@ from crm.models import (
     DealContact,
     Decision,
     Job,
+    LifecycleChange,
     Link,
+    RecordFile,
     Ruling,
     Suggestion,
     Task,
@@ -48,11 +50,13 @@ _ITEMS = (
     _Part(Link, "target_id", ("communication_id",), by_kind=True),
     _Part(Suggestion, "target_id", ("communication_id", "lost"), by_kind=True),
     _Part(Ruling, "target_id", by_kind=True),
+    _Part(RecordFile, "record_id", by_kind=True),
 )
 PARTS: dict[str, tuple[_Part, ...]] = {
     "contact": (
         _Part(Address, "contact_id", ("canonical",)), _Part(ContactPhone, "contact_id", ("raw",)),
-        _Part(Job, "contact_id"), _Part(DealContact, "contact_id", ("deal_id",)), _Part(Task, "contact_id"), *_ITEMS,
+        _Part(Job, "contact_id"), _Part(DealContact, "contact_id", ("deal_id",)), _Part(Task, "contact_id"),
+        _Part(LifecycleChange, "contact_id"), *_ITEMS,
     ),
     "company": (
         _Part(CompanyDomain, "company_id", ("domain",)), _Part(Contact, "company_id"), _Part(Job, "company_id"),
@@ -158,7 +162,7 @@ def _move(session: Session, noun: str, part: _Part, keep_id: int, gone_id: int, 
 def _rows(noun: str, part: _Part, record_id: int) -> Any:
     query = select(part.table).where(getattr(part.table, part.column) == record_id)
     if part.by_kind:
-        query = query.where(part.table.target_kind == noun)
+        query = query.where((part.table.noun if part.table is RecordFile else part.table.target_kind) == noun)
     return query.order_by(part.table.id)
 
 
