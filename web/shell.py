@@ -41,6 +41,7 @@ MENU = (
     ("Tasks", "tasks.listing", "tasks", "g t"),
     ("Contacts", "contacts.listing", "contacts", "g c"),
     ("Companies", "companies.listing", "companies", "g o"),
+    ("Reports", "reports.listing", "reports", "g e"),
     ("Accounts", "accounts.listing", "accounts", "g a"),
 )
 ADMIN = (

@@ -62,7 +62,8 @@ def _stays(scope: Scope) -> Any:
     """Each stay of a deal in an open stage that ended in the period or lasts: deal, stage, since, until (None: it
     lasts). A stay ends with the deal's next change of stage."""
     change = DealStageChange
-    following = func.lead(change.at).over(partition_by=change.deal_id, order_by=(change.at, change.id)).label("until")
+    order = (change.at, change.id)
+    following = func.lead(change.at, type_=change.at.type).over(partition_by=change.deal_id, order_by=order).label("until")
     came = change.to_stage_id.label("stage_id"), change.at.label("since")
     stays = select(change.deal_id, *came, following).subquery()
     stage = Stage.__table__.alias("stayed_in")

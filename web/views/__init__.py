@@ -17,6 +17,7 @@ from web.views import (
     deals,
     deciding,
     feed,
+    goals,
     google,
     help,
     home,
@@ -30,6 +31,7 @@ from web.views import (
     people,
     quality,
     records,
+    reports,
     review,
     rules,
     search,
@@ -41,7 +43,7 @@ from web.views import (
 MODULES = (
     auth, home, log, items, review, deciding, contacts, companies, deals, tasks, writing, importing, accounts,
     connecting, google, microsoft, hooks, people,
-    rules, quality, cleaning, settings, audit, me, feed, help, search, api, ops,
+    rules, quality, reports, goals, cleaning, settings, audit, me, feed, help, search, api, ops,
 )  # fmt: skip
 
 ALL: tuple[Blueprint, ...] = tuple(module.blueprint for module in MODULES)
