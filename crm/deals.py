@@ -122,16 +122,20 @@ def move(
     won_reason: str | None = None,
     version: int | None = None,
     closed_at: datetime | None = None,
+    across: bool = False,
     actor_id: int | None,
     now: datetime,
 ) -> Deal:
     """Put a deal into a stage; history and status follow. In a won or lost stage it is closed at ``closed_at`` or now
-    and keeps the reason given; in an open one it has neither. Raises as ``update``."""
+    and keeps the reason given; in an open one it has neither. A stage of another pipeline is taken only ``across``.
+    Raises as ``update``."""
     deal, stage = _locked(session, deal_id, version), pipelines.stage(session, stage_id)
     if stage.id == deal.stage_id:
         return deal
     if stage.archived_at is not None:
-        raise Refused("That stage is archived.", "stage")
+        raise Refused(f"The stage {stage.name} is archived.", "stage")
+    if stage.pipeline_id != deal.pipeline_id and not across:
+        raise Refused(f"The stage {stage.name} belongs to another pipeline.", "stage")
     deal_history.moved(session, deal, deal.stage_id, stage.id, actor_id, now)
     deal.stage_id, deal.pipeline_id, deal.status = stage.id, stage.pipeline_id, stage.kind
     deal.closed_at = None if stage.kind == "open" else closed_at or now

@@ -3,9 +3,10 @@ their stage."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from crm.errors import NotFound, Refused
@@ -21,7 +22,7 @@ KINDS = ("open", "won", "lost")
 
 def ensure_default(session: Session) -> Pipeline:
     """The first pipeline, made with its six stages when there is none. Idempotent; called by init."""
-    found = session.scalar(select(Pipeline).order_by(Pipeline.position, Pipeline.id).limit(1))
+    found = session.scalar(select(Pipeline).where(_live()).order_by(Pipeline.position, Pipeline.id).limit(1))
     if found is not None:
         return found
     pipeline = Pipeline(name=DEFAULT_NAME, position=0)
@@ -34,8 +35,18 @@ def ensure_default(session: Session) -> Pipeline:
 
 
 def all_(session: Session) -> list[Pipeline]:
-    """Pipelines in order."""
-    return list(session.scalars(select(Pipeline).order_by(Pipeline.position, Pipeline.id)))
+    """Pipelines in order, without removed ones: those that have no stage left."""
+    return list(session.scalars(select(Pipeline).where(_live()).order_by(Pipeline.position, Pipeline.id)))
+
+
+def chosen(session: Session, pipeline_id: int | None, among: Sequence[Pipeline]) -> Pipeline:
+    """The pipeline of that id among them, the first for None (made when there is none). Raises NotFound."""
+    if pipeline_id is None:
+        return among[0] if among else ensure_default(session)
+    found = next((pipeline for pipeline in among if pipeline.id == pipeline_id), None)
+    if found is None:
+        raise NotFound("There is no such pipeline.")
+    return found
 
 
 def stages(session: Session, pipeline_id: int) -> list[Stage]:
@@ -54,7 +65,8 @@ def stage(session: Session, stage_id: int) -> Stage:
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """How a stage should be. ``probability`` in percent; ``rotting_days`` None: never rots."""
+    """How a stage should be. ``probability`` in percent; ``rotting_days`` None: the workspace's days of silence, 0:
+    never rots."""
 
     name: str
     probability: int
@@ -80,6 +92,10 @@ def create(session: Session, name: str, specs: list[StageSpec]) -> Pipeline:
         )  # fmt: skip
     session.flush()
     return pipeline
+
+
+def _live() -> ColumnElement[bool]:
+    return exists().where(Stage.pipeline_id == Pipeline.id, Stage.archived_at.is_(None))
 
 
 def _check(specs: list[StageSpec]) -> None:

@@ -62,7 +62,7 @@ class Silence:
 
 
 def of_deals(
-    session: Session, viewer: Viewer, deal_ids: Iterable[int] | Select[tuple[int]], *, now: datetime
+    session: Session, viewer: Viewer, deal_ids: Iterable[int] | Select[int], *, now: datetime
 ) -> dict[int, Silence]:
     """The silence of each deal, as far as the log exists for the viewer. ``deal_ids`` may be a query for them. Unknown
     and deleted deals are left out. Four statements."""

@@ -27,6 +27,7 @@ TIERS = tuple(t.word for t in reversed(Tier))
 SECURITIES = ("starttls", "tls", "none")
 POLICIES = ("none", "suggest", "wrote_to", "both_ways", "all")
 LIST_MAX = 5_000
+LOST_REASONS = ("Price", "No budget", "No decision", "Chose a competitor", "Timing", "Not a fit")
 
 
 class BadValue(Refused):
@@ -122,6 +123,14 @@ def _words(texts: list[str]) -> list[str]:
     if len(words) > LIST_MAX:
         raise ValueError(f"at most {LIST_MAX} entries")
     return words
+
+
+def _lines(texts: list[str]) -> list[str]:
+    """One value a line, each once, in their order."""
+    found = list(dict.fromkeys(" ".join(line.split()) for text in texts for line in text.splitlines() if line.strip()))
+    if len(found) > 50 or any(len(line) > 100 for line in found):
+        raise ValueError("at most 50 lines of 100 characters")
+    return found
 
 
 def _domain(word: str) -> str:
@@ -264,4 +273,6 @@ SETTINGS: dict[str, Declared] = _table(
     Declared("smtp_username", None, "The name it is signed in to with; empty: none.", _maybe_text),
     Declared("smtp_from", None, "The address these mails come from.", _maybe_address),
     Declared("silent_days", 7, "Days without contact after which a lead counts as silent.", _whole(1, 365)),
+    Declared("lost_reasons", list(LOST_REASONS), "Why deals are lost, one a line; offered where a deal is lost.",
+             _lines, True),
 )  # fmt: skip

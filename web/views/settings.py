@@ -27,7 +27,7 @@ def page() -> Page:
 def save(name: str) -> Page:
     """Put one setting; a value that can't be taken is shown again with the reason at its field."""
     value = request.form.get("value", "")
-    given: Any = value.split() if _many(name) else value
+    given: Any = value.splitlines() if _many(name) else value
     try:
         with door.transaction() as session:
             workspace.put(session, name, given, actor_id=door.me().id, now=door.now())
