@@ -17,7 +17,7 @@ from connectors.registry import names
 from crm.models import Account, Outbox, Stream
 from crm.settings import NAMES, BadSetting, load
 from crm.vault import CannotOpen
-from sync import embedded
+from sync import embedded, outbox
 from sync.service import Service
 
 LOW_DISK = 500_000_000
@@ -126,8 +126,8 @@ def _accounts(service: Service) -> Iterator[Check]:
 
 def _outbox(service: Service) -> Iterator[Check]:
     with service.db.reading() as session:
-        stuck = session.scalar(select(func.count()).where(Outbox.handled_at.is_(None), Outbox.attempts >= 5)) or 0
-        waiting = session.scalar(select(func.count()).where(Outbox.handled_at.is_(None))) or 0
+        stuck = session.scalar(select(func.count()).where(Outbox.handled_at.is_(None), ~outbox.hopeful())) or 0
+        waiting = session.scalar(select(func.count()).where(outbox.hopeful())) or 0
     yield Check(
         "outbox",
         not stuck,

@@ -18,7 +18,7 @@ from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job, JobStatus
 from sqlalchemy import func, or_, select
 
-from crm.models import Account, Outbox, Stream
+from crm.models import Account, Stream
 from crm.settings import load
 from sync import coverage, outbox, passes, push_state, series
 from sync.limits import Limits
@@ -83,7 +83,7 @@ def tick(redis_url: str) -> int:
     now, made = service.now(), 0
     with service.db.reading() as session:
         due = [(a.id, a.stage) for a in session.scalars(_due(now))]
-        waiting = session.scalar(select(func.count()).where(Outbox.handled_at.is_(None))) or 0
+        waiting = session.scalar(select(func.count()).where(outbox.hopeful())) or 0
         audits = list(session.scalars(_unaudited(now)))
         channels = push_state.due(session, now) if push_state.possible(service) else []
     for account_id, stage in due:

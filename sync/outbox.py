@@ -11,17 +11,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 
-from crm import sharing
+from crm import outbox, sharing
 from crm.models import Outbox
 from sync import creation, forget, rematch
+from sync.chunks import chunks
 from sync.service import Service
 from sync.traces import where
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
+REST = 2_000
 REREAD_ALL = frozenset(
     {"internal_domains", "link_threshold", "suggest_threshold", "review_after", "shared_domains", "dropbox_address"}
 )
@@ -34,7 +36,7 @@ def drain(service: Service, *, limit: int = 500, seconds: float = 3600.0) -> int
         with service.db.reading() as session:
             query = (
                 select(Outbox.id, Outbox.event, Outbox.payload)
-                .where(Outbox.handled_at.is_(None), Outbox.attempts < MAX_ATTEMPTS)
+                .where(hopeful())
                 .order_by(Outbox.id)
                 .limit(min(100, limit))
             )
@@ -46,9 +48,15 @@ def drain(service: Service, *, limit: int = 500, seconds: float = 3600.0) -> int
 
 
 def waiting(service: Service) -> int:
-    """Rows not handled yet."""
+    """Rows that will be tried."""
     with service.db.reading() as session:
-        return session.scalar(select(func.count()).where(Outbox.handled_at.is_(None))) or 0
+        return session.scalar(select(func.count()).where(hopeful())) or 0
+
+
+def hopeful() -> ColumnElement[bool]:
+    """Condition on ``Outbox``: not handled, and worth another try. The others wait for a person, who sees them in
+    ``doctor``."""
+    return and_(Outbox.handled_at.is_(None), Outbox.attempts < MAX_ATTEMPTS)
 
 
 def _handle(service: Service, rows: list[tuple[int, str, dict[str, Any]]], over: Callable[[], bool]) -> int:
@@ -81,11 +89,29 @@ def _try(service: Service, rows: list[tuple[int, str, dict[str, Any]]], work: Ca
 
 
 def _identity(service: Service, payloads: list[dict[str, Any]], over: Callable[[], bool]) -> bool:
-    """Rematch what a change of identity can touch. False when time ran out: the rows stay and are done again."""
+    """Rematch what a change of identity can touch."""
     with service.db.transaction() as session:
         scope = rematch.scope_of(session, rematch.Touched.of(payloads))
+    return _decide(service, scope, over)
+
+
+def _decide(service: Service, scope: rematch.Scope, over: Callable[[], bool]) -> bool:
+    """Decide these groups again. What time did not suffice for becomes rows of its own, so that a log of any size is
+    got through; False when there was not even time to begin."""
     _, rest = rematch.run(service, scope, over=over)
-    return not (rest.threads or rest.series)
+    if rest == scope and (rest.threads or rest.series):
+        return False
+    with service.db.transaction() as session:
+        for threads in chunks(sorted(rest.threads, reverse=True), REST):
+            outbox.emit(session, "rematch.rest", {"threads": threads}, now=service.now())
+        for series in chunks(sorted(rest.series), REST):
+            outbox.emit(session, "rematch.rest", {"series": series}, now=service.now())
+    return True
+
+
+def _rest(service: Service, payload: dict[str, Any], over: Callable[[], bool]) -> bool:
+    scope = rematch.Scope(set(payload.get("threads", ())), set(payload.get("series", ())))
+    return _decide(service, scope, over)
 
 
 def _setting(service: Service, payload: dict[str, Any], over: Callable[[], bool]) -> bool:
@@ -97,8 +123,7 @@ def _setting(service: Service, payload: dict[str, Any], over: Callable[[], bool]
     if payload["name"] in REREAD_ALL or payload["name"] == "never_log":
         with service.db.transaction() as session:
             scope = rematch.everything(session)
-        _, rest = rematch.run(service, scope, over=over)
-        return not (rest.threads or rest.series)
+        return _decide(service, scope, over)
     return True
 
 
@@ -115,4 +140,5 @@ def _stored(service: Service, payload: dict[str, Any], over: Callable[[], bool])
 HANDLERS: dict[str, Callable[[Service, dict[str, Any], Callable[[], bool]], bool]] = {
     "settings.changed": _setting,
     "communication.stored": _stored,
+    "rematch.rest": _rest,
 }

@@ -6,7 +6,7 @@ import pytest
 
 from crm import outbox as events
 from crm.models import Outbox
-from sync import outbox
+from sync import outbox, rematch
 from tests.rig.office import Office, mail
 
 
@@ -48,6 +48,30 @@ def test_work_that_does_not_fit_its_time_stays_and_is_done_later(office: Office)
     assert outbox.waiting(office.service) == 1
     office.follow()
     assert all(line["contacts"] == ["jane@acme.example"] for line in office.log())
+
+
+def test_what_time_did_not_suffice_for_goes_on_where_it_was(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short each turn is, a log of any size is got through, no thread twice."""
+    monkeypatch.setattr(rematch, "THREADS_A_TIME", 1)
+    box = office.mailbox()
+    for n in range(4):
+        office.deliver(box, mail(subject=f"Offer {n}"))
+    office.sync()
+    decided: list[int] = []
+    decide = rematch.decide
+    monkeypatch.setattr(
+        rematch, "decide", lambda s, threads, *a, **k: decided.extend(threads) or decide(s, threads, *a, **k)
+    )
+    office.contact("jane@acme.example")
+    turns = 0
+    while outbox.waiting(office.service) and turns < 20:
+        looks = iter([False, False])  # one look before the row, one before its first thread; then time is up
+        monkeypatch.setattr(office.service, "deadline", lambda _seconds, looks=looks: lambda: next(looks, True))
+        outbox.drain(office.service)
+        turns += 1
+    assert all(line["contacts"] == ["jane@acme.example"] for line in office.log())
+    assert len(decided) == len(set(decided)) == 4
+    assert outbox.waiting(office.service) == 0
 
 
 def test_a_change_that_is_rolled_back_leaves_no_row(office: Office) -> None:
