@@ -71,6 +71,26 @@ def test_lesson_03_a_move_read_as_removal_first_loses_nothing(office: Office) ->
     assert office.links() == links
 
 
+def test_lesson_04_a_reply_from_the_sent_folder_is_in_the_thread_it_answers(office: Office) -> None:
+    """Also when it is read first, and when it answers a mail this mailbox never had."""
+    box = office.mailbox()
+    office.contact("jane@acme.example")
+    office.deliver(
+        box, mail("rep@ourco.example", "jane@acme.example", id="<re@x.example>", replies="<q@x.example>"), stream="Sent"
+    )
+    office.sync()
+    office.deliver(box, mail(id="<q@x.example>"))
+    office.sync()
+    lost = mail("rep@ourco.example", "jane@acme.example", text="As I said.", replies="<never-seen@x.example>")
+    office.deliver(box, lost, stream="Sent")
+    office.sync()
+    log = office.log()
+    assert sorted(line["direction"] for line in log) == ["inbound", "outbound", "outbound"]
+    assert all(line["contacts"] == ["jane@acme.example"] for line in log)
+    threads = {line["message_id"]: line["thread"] for line in log}
+    assert threads["<q@x.example>"] == threads["<re@x.example>"]
+
+
 def test_lesson_05_every_folder_has_a_watermark_of_its_own(office: Office) -> None:
     box = office.mailbox()
     office.boxes[box].add_stream("Low")
@@ -208,6 +228,37 @@ def test_lesson_14_every_participant_whose_address_is_owned_has_a_link_or_a_tomb
     assert named - linked == set()
 
 
+def test_lesson_15_a_company_is_known_by_all_its_domains_and_those_below_them(office: Office) -> None:
+    box = office.mailbox()
+    acme = office.company("Acme", "acme.example", "acme-group.example")
+    senders = ("a@acme.example", "b@acme-group.example", "c@mail.acme.example")
+    for sender in senders:
+        office.deliver(box, mail(sender, subject=sender))
+    office.sync()
+    assert {line["subject"] for line in office.log() if line["companies"] == ["acme.example"]} == set(senders)
+    with office.service.db.transaction() as session:
+        companies.add_domain(session, acme, "mail.acme.example", kind="excluded", actor_id=None, now=office.clock())
+    office.follow()
+    assert {line["subject"] for line in office.log() if not line["companies"]} == {"c@mail.acme.example"}
+
+
+def test_lesson_16_mail_of_a_deals_people_is_the_deals_and_stays_so_when_a_lead_becomes_a_client(
+    office: Office,
+) -> None:
+    """People of no company, with addresses at a free mail service."""
+    box = office.mailbox()
+    lea = office.contact("lea@gmail.com", name="Lea", lifecycle="lead")
+    office.deal("Kitchen", people=(lea,))
+    office.deliver(box, mail("lea@gmail.com", subject="The kitchen"))
+    office.sync()
+    assert [line["deals"] for line in office.log()] == [["Kitchen"]]
+    with office.service.db.transaction() as session:
+        contacts.update(session, lea, {"lifecycle": "client"}, actor_id=None, now=office.clock())
+    office.follow()
+    [line] = office.log()
+    assert (line["deals"], line["contacts"]) == (["Kitchen"], ["lea@gmail.com"])
+
+
 def test_lesson_17_colleagues_become_no_contacts_and_internal_mail_no_question(office: Office) -> None:
     box = office.mailbox()
     office.setting("creation_policy", "all")
@@ -217,6 +268,48 @@ def test_lesson_17_colleagues_become_no_contacts_and_internal_mail_no_question(o
     assert {(line["status"], line["direction"]) for line in office.log()} == {("ignored", "internal")}
     assert office.rows(Address) == []
     assert not [line for line in office.log() if line["questions"]]
+
+
+@pytest.mark.parametrize(
+    ("policy", "made"),
+    [
+        ("none", set()),
+        ("wrote_to", {"asked@acme.example", "both@gmail.com"}),
+        ("both_ways", {"both@gmail.com"}),
+        ("all", {"asked@acme.example", "both@gmail.com", "cold@acme.example"}),
+    ],
+)
+def test_lesson_18_contacts_are_made_as_the_policy_says_and_bulk_mail_makes_none(
+    office: Office, policy: str, made: set[str]
+) -> None:
+    box = office.mailbox()
+    office.setting("creation_policy", policy)
+    office.deliver(box, mail("rep@ourco.example", "asked@acme.example"), stream="Sent")
+    office.deliver(box, mail("rep@ourco.example", "both@gmail.com", id="<b@x.example>"), stream="Sent")
+    office.deliver(box, mail("both@gmail.com", replies="<b@x.example>"))
+    office.deliver(box, mail("cold@acme.example"))
+    office.deliver(box, mail("news@acme.example", List_Unsubscribe="<mailto:off@acme.example>"))
+    office.deliver(box, mail("no-reply@acme.example"))
+    office.sync()
+    assert {row.canonical for row in office.rows(Address)} == made
+
+
+def test_lesson_19_a_folder_switched_off_stays_off_on_every_later_pass_and_comes_back_when_it_is_chosen(
+    office: Office,
+) -> None:
+    box = office.mailbox(exclude_folders=("Clients",))
+    office.boxes[box].add_stream("Clients")
+    ids = []
+    for turn in range(3):
+        ids.append(office.deliver(box, mail(subject=f"In a folder {turn}"), stream="Clients"))
+        office.deliver(box, mail(subject=f"In the inbox {turn}"))
+        office.sync()
+        assert office.states("Clients") == dict.fromkeys(ids, "skipped:folder_off")
+    assert len(office.log()) == 3
+    with office.service.db.transaction() as session:
+        accounts.choose_folders(session, box, {office.stream("Clients").id: True}, actor_id=None, now=office.clock())
+    office.sync()
+    assert office.states("Clients") == dict.fromkeys(ids, "stored")
 
 
 def test_lesson_20_a_mailbox_owners_address_cannot_be_made_a_contact(office: Office) -> None:
