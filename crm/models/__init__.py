@@ -2,6 +2,7 @@
 
 from crm.models.accounts import Account, AccountAlias, Ledger, Stream
 from crm.models.deals import (
+    Cost,
     CurrencyRate,
     Deal,
     DealContact,
@@ -20,6 +21,7 @@ from crm.models.log import (
     EventVersion,
     Link,
     MessageRef,
+    NoReplyNeeded,
     Participant,
     Question,
     Sighting,
@@ -68,6 +70,7 @@ __all__ = [
     "CompanyDomain",
     "Contact",
     "ContactPhone",
+    "Cost",
     "CurrencyRate",
     "Deal",
     "DealContact",
@@ -86,6 +89,7 @@ __all__ = [
     "Link",
     "Marker",
     "MessageRef",
+    "NoReplyNeeded",
     "NameGram",
     "Notification",
     "Outbox",

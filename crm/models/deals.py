@@ -112,6 +112,18 @@ class Goal(Base):
     amount: Mapped[Decimal] = mapped_column(Numeric(18, 2))
 
 
+class Cost(Base):
+    """What was spent in a month to win customers from a source of leads ("" for what no source is told of), in the
+    workspace currency. ``month`` is its first day."""
+
+    __tablename__ = "cost"
+    __table_args__ = (UniqueConstraint("month", "source"),)
+    id: Mapped[PrimaryId]
+    month: Mapped[date]
+    source: Mapped[str] = mapped_column(default="")
+    amount: Mapped[Decimal] = mapped_column(Numeric(18, 2))
+
+
 class CurrencyRate(Base):
     """What one unit of ``currency`` is worth in ``base``, entered by an admin, from a day on. ``base`` is the workspace
     currency of that time: after it is changed, rates in the former one don't count."""

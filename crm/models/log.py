@@ -206,3 +206,14 @@ class EventVersion(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
     received_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+
+
+class NoReplyNeeded(Base):
+    """Somebody of ours said that a mail needs no answer; taken back by deleting the row."""
+
+    __tablename__ = "no_reply_needed"
+    communication_id: Mapped[int] = mapped_column(
+        ForeignKey("communication.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    at: Mapped[datetime]

@@ -43,6 +43,22 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_goal')),
     sa.UniqueConstraint('user_id', 'month', name=op.f('uq_goal_user_id_month'))
     )
+    op.create_table('cost',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('month', sa.Date(), nullable=False),
+    sa.Column('source', sa.Text(), nullable=False),
+    sa.Column('amount', sa.Numeric(precision=18, scale=2), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_cost')),
+    sa.UniqueConstraint('month', 'source', name=op.f('uq_cost_month_source'))
+    )
+    op.create_table('no_reply_needed',
+    sa.Column('communication_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('at', crm.models.declarative.UtcDateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['communication_id'], ['communication.id'], name=op.f('fk_no_reply_needed_communication_id_communication'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['user_id'], ['user.id'], name=op.f('fk_no_reply_needed_user_id_user')),
+    sa.PrimaryKeyConstraint('communication_id', name=op.f('pk_no_reply_needed'))
+    )
     op.create_table('outgoing_mail',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -157,6 +173,8 @@ def downgrade() -> None:
     op.drop_table('lifecycle_change')
     op.drop_table('deal_value_change')
     op.drop_table('record_file')
+    op.drop_table('no_reply_needed')
+    op.drop_table('cost')
     op.drop_table('outgoing_mail')
     op.drop_table('goal')
     op.drop_table('automation_rule')
