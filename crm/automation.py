@@ -140,13 +140,17 @@ def dry_run(session: Session, rule: AutomationRule, *, now: datetime, past: bool
     return [plan(session, rule, subject, now) for subject in pending(session, rule, now=now, past=past)]
 
 
-def sweep(session: Session, *, now: datetime, events: Sequence[str] | None = None) -> int:
-    """Fire all rules that are on, for what has happened. Returns how many times."""
+def enabled(session: Session, events: Sequence[str] | None = None) -> list[AutomationRule]:
+    """The rules that are on, of these events or all."""
     query = select(AutomationRule).where(AutomationRule.enabled, AutomationRule.deleted_at.is_(None))
     if events is not None:
         query = query.where(AutomationRule.event.in_(events))
-    rules = session.scalars(query.order_by(AutomationRule.position, AutomationRule.id)).all()
-    return sum(fire(session, rule, pending(session, rule, now=now), now=now) for rule in rules)
+    return list(session.scalars(query.order_by(AutomationRule.position, AutomationRule.id)))
+
+
+def sweep(session: Session, *, now: datetime, events: Sequence[str] | None = None) -> int:
+    """Fire all rules that are on, for what has happened. Returns how many times."""
+    return sum(fire(session, rule, pending(session, rule, now=now), now=now) for rule in enabled(session, events))
 
 
 def fire(session: Session, rule: AutomationRule, subjects: Sequence[Subject], *, now: datetime) -> int:
@@ -229,6 +233,6 @@ def _person(session: Session, value: Any) -> int:
 
 
 __all__ = [
-    "ACTIONS", "OFFERS", "OWNER", "Done", "Offer", "Plan", "all_", "by_id", "delete", "dry_run", "fire", "pending",
-    "restore", "run_counts", "runs", "save", "sweep", "switch",
+    "ACTIONS", "OFFERS", "OWNER", "Done", "Offer", "Plan", "all_", "by_id", "delete", "dry_run", "enabled", "fire",
+    "pending", "restore", "run_counts", "runs", "save", "sweep", "switch",
 ]  # fmt: skip

@@ -53,6 +53,11 @@ def close(session: Session, *, now: datetime) -> list[Arrived]:
     return [found for owner in owners for found in _first(_arrived(session, owner, now)) if _close(session, found, now)]
 
 
+def any_waiting(session: Session) -> bool:
+    """Whether any open task waits for something."""
+    return session.scalar(select(Task.id).where(*_waiting()).limit(1)) is not None
+
+
 def _close(session: Session, found: Arrived, now: datetime) -> bool:
     try:
         task = tasks.locked(session, found.task_id)
@@ -88,7 +93,7 @@ def _arrived(session: Session, owner_id: int | None, now: datetime) -> list[Arri
     for kind, column, _ in TARGETS:
         query = _query(kind, column, viewer, now).where(mine)
         rows = session.execute(query.order_by(Communication.occurred_at, Communication.id).limit(AT_ONCE))
-        found += [Arrived(*row) for row in rows.tuples()]
+        found += [Arrived(*row) for row in rows]
     return _by_the_contact(session, sorted(found, key=lambda a: (a.at, a.communication_id)))
 
 
@@ -139,7 +144,7 @@ def _by_the_contact(session: Session, found: list[Arrived]) -> list[Arrived]:
         .where(Participant.communication_id.in_(mails), Participant.role == "from")
     )
     authors: dict[int, set[int]] = {}
-    for item_id, contact_id in session.execute(query).tuples() if mails else ():
+    for item_id, contact_id in session.execute(query) if mails else ():
         authors.setdefault(item_id, set()).add(contact_id)
     return [
         a for a in found if a.communication_id not in authors or a.contact_id in {None, *authors[a.communication_id]}

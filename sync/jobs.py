@@ -20,7 +20,7 @@ from sqlalchemy import func, or_, select
 
 from crm.models import Account, Stream
 from crm.settings import load
-from sync import coverage, outbox, passes, push_state, series
+from sync import chores, coverage, outbox, passes, push_state, series
 from sync.limits import Limits
 from sync.passes import SLICE, Options
 from sync.service import Service, bulk_memory, wall_clock
@@ -37,6 +37,8 @@ AUDIT_EVERY = timedelta(days=1)
 JOB_TIMEOUT = int(SLICE) + 300
 FAILURE_TTL = 300
 ENDED = frozenset({JobStatus.FAILED, JobStatus.FINISHED, JobStatus.STOPPED, JobStatus.CANCELED})
+CHORES = "crm-sync-chores"
+"""There for a minute after the chores were put; losing it only does them sooner."""
 SILENT = 90.0
 """Seconds without a heartbeat; workers give one every 30 s while a job runs."""
 
@@ -91,6 +93,8 @@ def tick(redis_url: str) -> int:
         made += enqueue(redis, queue, sync_account, account_id, key=f"sync-{account_id}")
     if waiting:
         made += enqueue(redis, LIVE, drain_outbox, key="outbox")
+    if redis.set(CHORES, 1, nx=True, ex=chores.EVERY):
+        made += enqueue(redis, LIVE, do_chores, key="chores")
     for account_id in audits:
         made += enqueue(redis, SLOW, audit_account, account_id, key=f"audit-{account_id}")
     for account_id in channels:
@@ -155,6 +159,14 @@ def drain_outbox() -> int:
     handled = outbox.drain(service, seconds=SLICE)
     service.db.dispose()
     return handled
+
+
+def do_chores() -> int:
+    """Reminders, rules, mails to the team (``sync.chores``). Returns how much was done."""
+    service = Service.build(load())
+    done = chores.run(service)
+    service.db.dispose()
+    return sum(done.values())
 
 
 def audit_account(account_id: int) -> float:

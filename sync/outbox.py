@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, func, select, update
 
 from crm import outbox, sharing
 from crm.models import Outbox
-from sync import creation, forget, rematch
+from sync import creation, followups, forget, rematch
 from sync.chunks import chunks
 from sync.service import Service
 from sync.traces import where
@@ -30,8 +30,20 @@ REREAD_ALL = frozenset(
 
 
 def drain(service: Service, *, limit: int = 500, seconds: float = 3600.0) -> int:
-    """Handle waiting rows, oldest first, within bounds. Returns how many were handled."""
-    over, handled = service.deadline(seconds), 0
+    """Handle waiting rows, oldest first, within bounds, and do what follows from them (``sync.followups``). Returns how
+    many were handled."""
+    over = service.deadline(seconds)
+    handled = _drain(service, limit, over)
+    if handled and not service.stopping.is_set():
+        try:
+            followups.run(service)
+        except Exception as error:  # noqa: BLE001 - the rows are handled; the chores of the minute try this again
+            log.error("followups: %s", where(error))
+    return handled
+
+
+def _drain(service: Service, limit: int, over: Callable[[], bool]) -> int:
+    handled = 0
     while handled < limit and not over() and not service.stopping.is_set():
         with service.db.reading() as session:
             query = (

@@ -88,7 +88,8 @@ def test_one_undo_restores_many_tasks_exactly(world: World, now: datetime, verb:
     rows = [
         tasks.create(
             session, title=f"T{n}", due_at=due.all_day(now.date()) + n * DAY,
-            owner_id=(world.anna, world.ben)[n % 2].id, recurrence="FREQ=DAILY" if n == 0 else None, now=now, actor_id=None,
+            owner_id=(world.anna, world.ben)[n % 2].id, recurrence="FREQ=DAILY" if n == 0 else None, now=now,
+            actor_id=None,
         )
         for n in range(4)
     ]  # fmt: skip
