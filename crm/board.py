@@ -17,17 +17,18 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from crm import currencies, next_steps, pipelines, silence, workspace
+from crm import currencies, deal_steps, pipelines, silence, workspace
 from crm.currencies import Rates, Sum
+from crm.deal_lists import PERIODS, in_period, period
+from crm.deal_steps import NextStep
 from crm.forecast import weighted
 from crm.models import Company, Deal, Pipeline, Stage, User
-from crm.next_steps import NextStep
 from crm.privacy import Viewer, member
 from crm.silence import Silence
 
+__all__ = ["PERIODS", "SHOWS", "Board", "Card", "Chosen", "Closed", "Column", "Strip", "read"]
 SHOWN = 25
 CLOSED_DAYS = 30
-PERIODS = ("month", "next", "quarter", "passed", "undated")
 SHOWS = ("attention", "overdue", "today", "none", "silent", "rotting", "passed")
 
 
@@ -66,7 +67,7 @@ class Card:
         """Whether the card belongs to a chip; "" is every card's."""
         if show == "attention":
             return any(self.needs(each) for each in ("overdue", "none", "rotting", "passed")) or self.silence.unanswered
-        flags = {"silent": self.over, "rotting": self.silence.too_long, "passed": self.late, "": True}
+        flags: dict[str, bool] = {"silent": self.over, "rotting": self.silence.too_long, "passed": self.late, "": True}
         return flags.get(show, self.step.state == show)
 
 
@@ -137,35 +138,6 @@ def read(
     )  # fmt: skip
 
 
-def period(name: str, today: date) -> tuple[date | None, date | None]:
-    """First and last day of a named period, both included; None is open. Pure."""
-    first = today.replace(day=1)
-    if name == "passed":
-        return None, today - timedelta(days=1)
-    if name == "month":
-        return first, _after(first, 1) - timedelta(days=1)
-    if name == "next":
-        return _after(first, 1), _after(first, 2) - timedelta(days=1)
-    quarter = date(today.year, 3 * ((today.month - 1) // 3) + 1, 1)
-    return quarter, _after(quarter, 3) - timedelta(days=1)
-
-
-def in_period(name: str, today: date) -> list[ColumnElement[bool]]:
-    """Conditions on ``Deal`` for its expected close; none for ""."""
-    if name not in PERIODS:
-        return []
-    if name == "undated":
-        return [Deal.expected_close.is_(None)]
-    first, last = period(name, today)
-    low = [Deal.expected_close >= first] if first else []
-    return low + ([Deal.expected_close <= last] if last else [])
-
-
-def _after(first: date, months: int) -> date:
-    years, month = divmod(first.month - 1 + months, 12)
-    return date(first.year + years, month + 1, 1)
-
-
 def _conditions(pipeline_id: int, chosen: Chosen, today: date) -> list[ColumnElement[bool]]:
     found = [Deal.deleted_at.is_(None), Deal.status == "open", Deal.pipeline_id == pipeline_id]
     found += [Deal.owner_id == chosen.owner_id] if chosen.owner_id is not None else []
@@ -178,7 +150,7 @@ def _cards(
     """The open deals, in the order they are shown in: by next step, then by its time, then the longest silent."""
     wanted: Select[int] = select(Deal.id).where(*where)
     silences = silence.of_deals(session, viewer, wanted, now=now)
-    steps = next_steps.of_deals(session, wanted, silences, now=now, zone=zone)
+    steps = deal_steps.of_deals(session, wanted, silences, now=now, zone=zone)
     query = (
         select(
             Deal.id, Deal.title, Deal.company_id, Company.name.label("company"), User.name.label("owner"),

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from crm import audit, csvvalues, workspace
 from crm.errors import NotFound, Refused
-from crm.models import CurrencyRate
+from crm.models import CurrencyRate, Deal
 
 LOCALE = "en_GB"
 VALUE_MAX = Decimal(10) ** 15
@@ -63,7 +63,7 @@ class Sum:
     def note(self) -> str:
         """What was converted and what is left out: "of it €10,000 at 0.86; $500 left out, no rate for USD"."""
         foreign = [p for p in self.parts if p.converted is not None and p.currency != self.currency]
-        held = [f"of it {money(p.amount, p.currency)} at {_plain(p.rate)}" for p in foreign]
+        held = [f"of it {money(p.amount, p.currency)} at {plain(p.rate)}" for p in foreign]
         out = [f"{money(p.amount, p.currency)} left out, no rate for {p.currency}" for p in self.missing]
         return "; ".join([*held, *out])
 
@@ -101,6 +101,18 @@ class Rates:
         return Sum(self.base, sum((p.converted for p in parts if p.converted is not None), Decimal(0)), parts)
 
 
+def base(session: Session) -> str:
+    """The workspace currency."""
+    return str(workspace.get(session, "currency"))
+
+
+def missing(session: Session, *, on: date) -> list[str]:
+    """Currencies of deals that have no rate on that day, by code."""
+    used = session.scalars(select(Deal.currency).where(Deal.deleted_at.is_(None)).distinct().order_by(Deal.currency))
+    held = rates(session, on=on)
+    return [each for each in used if held.rate(each) is None]
+
+
 def rates(session: Session, *, on: date) -> Rates:
     """The rates in force on a day: of each currency the newest that is valid from that day or before."""
     base = str(workspace.get(session, "currency"))
@@ -134,7 +146,7 @@ def put(
         session.add(row)
     row.rate, row.base = rate.quantize(RATE_LEAST), base
     session.flush()
-    detail = {"currency": shown, "rate": _plain(row.rate), "from": valid_from.isoformat(), "base": base}
+    detail = {"currency": shown, "rate": plain(row.rate), "from": valid_from.isoformat(), "base": base}
     audit.record(session, actor_id=actor_id, action="currency.rate", subject_id=row.id, detail=detail, now=now)
     return row
 
@@ -211,8 +223,8 @@ def money(value: Decimal | float | int | None, currency: str) -> str:
         return f"{currency} {format_decimal(exact, locale=LOCALE)}"
 
 
-def _plain(rate: Decimal | None) -> str:
-    """Without zeros at its end."""
+def plain(rate: Decimal | None) -> str:
+    """A rate without zeros at its end: "0.86"; "" for none."""
     return "" if rate is None else f"{rate.normalize():f}"
 
 

@@ -91,8 +91,9 @@ def _set(session: Session, deal: Deal, wanted: Change, actor_id: int | None, now
         deals.update(session, deal.id, fields, actor_id=actor_id, now=now)
     if wanted.stage_id is not None:
         kind = pipelines.stage(session, wanted.stage_id).kind
-        reasons = {f"{each}_reason": wanted.reason if each == kind else None for each in ("won", "lost")}
-        deals.move(session, deal.id, wanted.stage_id, **reasons, across=True, actor_id=actor_id, now=now)
+        lost, won = (wanted.reason if kind == each else None for each in ("lost", "won"))
+        by: dict[str, Any] = {"actor_id": actor_id, "now": now}
+        deals.move(session, deal.id, wanted.stage_id, lost_reason=lost, won_reason=won, across=True, **by)
 
 
 def _put_back(session: Session, deal: Deal, old: dict[str, Any], actor_id: int, now: datetime) -> None:

@@ -20,11 +20,12 @@ from crm.currencies import VALUE_MAX
 from crm.deal_history import StageMove, history
 from crm.deal_lists import PAGE_MAX, DealRow, Filter, conditions, count, page
 from crm.errors import Conflict, NotFound, Refused
-from crm.models import Contact, Deal, DealContact, Stage
+from crm.models import Address, Contact, Deal, DealContact, Stage
 
 __all__ = [
     "FIELDS", "MATCHED", "PAGE_MAX", "DealRow", "Filter", "StageMove", "add_contact", "by_id", "conditions", "count",
     "create", "delete", "history", "move", "page", "people", "remove_contact", "restore", "update",
+    "written",
 ]  # fmt: skip
 FIELDS = frozenset(
     {"title", "number", "product", "company_id", "value", "currency", "probability", "expected_close", "owner_id",
@@ -209,6 +210,17 @@ def people(session: Session, deal_id: int) -> list[tuple[Contact, str]]:
         .order_by(DealContact.id)
     )
     return [(contact, role or "") for contact, role in session.execute(query)]
+
+
+def written(session: Session, deal_id: int) -> dict[int, str]:
+    """The people of a deal as a form lists them: by contact id the main address, or the name of one without any."""
+    main = select(Address.raw).where(Address.contact_id == Contact.id)
+    first = main.order_by(Address.position, Address.id).limit(1).scalar_subquery()
+    query = select(Contact.id, Contact.name, first.label("address")).join(
+        DealContact, DealContact.contact_id == Contact.id
+    )
+    on_it = query.where(DealContact.deal_id == deal_id, Contact.deleted_at.is_(None)).order_by(DealContact.id)
+    return {row.id: row.address or row.name for row in session.execute(on_it)}
 
 
 def _locked(session: Session, deal_id: int, version: int | None) -> Deal:

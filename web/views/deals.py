@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import contacts, deals, pipelines, users
-from crm.errors import Conflict, CrmError, NotFound, Refused
-from web import door, keyset, notes, pick, settle
-from web.forms.parts import options, whole
+from crm import board, contacts, currencies, deals, pipelines, stages, users, workspace
+from crm.errors import Conflict, CrmError, Refused
+from web import door, filters, keyset, notes, pick, settle
+from web.forms.parts import options
 from web.forms.records import Deal, lines_of
 
 if TYPE_CHECKING:
@@ -20,34 +20,55 @@ if TYPE_CHECKING:
 blueprint = Blueprint("deals", __name__, url_prefix="/deals")
 Page = str | Response | tuple[str, int]
 PAGE = 50
+COMPARED = ("title", "value", "currency", "expected_close", "number", "product")
+KEPT = ("q", "owner", "stage", "pipeline", "status", "period", "show")
 
 
 @blueprint.get("")
 def listing() -> Page:
-    """Newest first, open ones unless asked otherwise."""
-    chosen = deals.Filter(
-        text=request.args.get("q", "")[:200], owner_id=request.args.get("owner", type=whole),
-        stage_id=request.args.get("stage", type=whole), status=request.args.get("status", "open")[:10],
-    )  # fmt: skip
+    """Newest first, open ones unless asked otherwise; with boxes for changing many at once."""
+    chosen, show = _chosen(), request.args.get("show", "")
     with door.reading() as session:
+        if show in board.SHOWS:
+            chosen = replace(chosen, ids=_needing(session, chosen, show))
         rows = deals.page(session, door.viewer(), chosen, after=keyset.numbered(), limit=PAGE + 1)
         total = deals.count(session, door.viewer(), chosen)
         everybody = [(u.id, u.name) for u in users.all_(session)]
-        stages = _stages(session)
+        everything, reasons = stages.everything(session), workspace.get(session, "lost_reasons")
     more = keyset.mark(rows[PAGE - 1].id) if len(rows) > PAGE else None
+    kept = {name: value for name, value in request.args.items() if name in KEPT and value}
     return render_template(
-        "deals/listing.html", rows=rows[:PAGE], total=total, next=more, chosen=chosen, owners=everybody, stages=stages
-    )
+        "deals/listing.html", rows=rows[:PAGE], total=total, next=more, chosen=chosen, owners=everybody, show=show,
+        pipelines=everything, reasons=reasons, kept=kept, back=request.full_path.rstrip("?"),
+    )  # fmt: skip
+
+
+def _chosen() -> deals.Filter:
+    """The filters of the address; what can't be read is no filter."""
+    args = request.args
+    return deals.Filter(
+        text=args.get("q", "")[:200], owner_id=args.get("owner", type=int), stage_id=args.get("stage", type=int),
+        pipeline_id=args.get("pipeline", type=int), status=args.get("status", "open")[:10],
+        period=args.get("period", ""), today=filters.today(),
+    )  # fmt: skip
+
+
+def _needing(session: Session, chosen: deals.Filter, show: str) -> tuple[int, ...]:
+    """The open deals that a chip of the board means."""
+    wanted = board.Chosen(chosen.pipeline_id, chosen.owner_id, chosen.period, show)
+    return board.read(session, door.viewer(), wanted, now=door.now(), zone=filters.zone(), shown=0).ids
 
 
 @blueprint.get("/new")
 def new_page() -> Page:
-    """The empty form; a company or a person may come along."""
+    """The empty form; a company, a person, a pipeline or a stage may come along."""
+    with door.reading() as session:
+        first = _stages(session, request.args.get("pipeline", type=int))
     data = {
-        "owner": door.me().id,
-        "company": request.args.get("company", "")[:200],
+        "owner": door.me().id, "company": request.args.get("company", "")[:200],
         "people": request.args.get("person", "")[:320],
-    }
+        "stage": request.args.get("stage", type=int) or (int(first[0][0]) if first else None),
+    }  # fmt: skip
     return _form_page(Deal(formdata=None, data=data), None)
 
 
@@ -68,7 +89,7 @@ def new() -> Page:
         form.refuse(error)
         return _form_page(form, None), 422
     settle.after_change()
-    notes.say(f"{made.title} is a deal now.")
+    notes.say(f"{made.title} is a deal now.{_lacks(made.value, made.expected_close)}")
     return redirect(url_for("deals.page", deal_id=made.id), 303)
 
 
@@ -81,14 +102,11 @@ def edit_page(deal_id: int) -> Page:
             name: getattr(found, name)
             for name in ("title", "value", "currency", "expected_close", "number", "product", "source", "version")
         }
+        data["value"] = "" if found.value is None else currencies.plain(found.value)
         data |= {
-            "company": pick.company_name(session, found.company_id),
-            "owner": found.owner_id,
-            "stage": found.stage_id,
-        }
-        data["people"] = "\n".join(
-            _address(session, person.id) or person.name for person, _ in deals.people(session, deal_id)
-        )
+            "company": pick.company_name(session, found.company_id), "owner": found.owner_id, "stage": found.stage_id,
+            "people": "\n".join(deals.written(session, deal_id).values()),
+        }  # fmt: skip
     return _form_page(Deal(formdata=None, data=data), deal_id)
 
 
@@ -100,15 +118,9 @@ def edit(deal_id: int) -> Page:
         return _form_page(form, deal_id), 422
     try:
         with door.transaction() as session:
-            deals.update(
-                session,
-                deal_id,
-                _fields(session, form),
-                version=form.version.data,
-                actor_id=door.me().id,
-                now=door.now(),
-            )
-            _set_people(session, deal_id, _people(session, lines_of(form.people.data)))
+            by: dict[str, Any] = {"actor_id": door.me().id, "now": door.now()}
+            deals.update(session, deal_id, _fields(session, form), version=form.version.data, **by)
+            _set_people(session, deal_id, _people(session, lines_of(form.people.data), deal_id))
     except Conflict as error:
         return _conflict(form, deal_id, error), 409
     except Refused as error:
@@ -116,34 +128,6 @@ def edit(deal_id: int) -> Page:
         return _form_page(form, deal_id), 422
     settle.after_change()
     notes.say("Saved.")
-    return redirect(url_for("deals.page", deal_id=deal_id), 303)
-
-
-@blueprint.post("/<int:deal_id>/move")
-def move(deal_id: int) -> Page:
-    """Put the deal into another stage; undo moves it back."""
-    stage_id = request.form.get("stage", type=int) or 0
-    try:
-        with door.transaction() as session:
-            before = deals.by_id(session, deal_id).stage_id
-            reason = request.form.get("lost_reason", "")[:500].strip() or None
-            deals.move(session, deal_id, stage_id, lost_reason=reason, actor_id=door.me().id, now=door.now())
-            name = pipelines.stage(session, stage_id).name
-    except (Refused, NotFound) as error:
-        notes.warn(str(error))
-        return redirect(url_for("deals.page", deal_id=deal_id), 303)
-    settle.after_change()
-    notes.say(f"Moved to {name}.", undo=url_for("deals.move_back", deal_id=deal_id, stage=before))
-    return redirect(url_for("deals.page", deal_id=deal_id), 303)
-
-
-@blueprint.post("/<int:deal_id>/move-back")
-def move_back(deal_id: int) -> Page:
-    """The undo of a move; the history keeps both."""
-    with door.transaction() as session:
-        deals.move(session, deal_id, request.args.get("stage", 0, type=int), actor_id=door.me().id, now=door.now())
-    settle.after_change()
-    notes.say("Moved back.")
     return redirect(url_for("deals.page", deal_id=deal_id), 303)
 
 
@@ -173,27 +157,32 @@ def restore(deal_id: int) -> Page:
 
 
 def _fields(session: Session, form: Deal) -> dict[str, Any]:
-    value = form.value.data
+    """The fields as typed. Raises Refused."""
     return {
-        "title": form.title.data, "company_id": pick.company_or_new(session, form.company.data),
-        "value": Decimal(value) if value is not None else None, "currency": _currency(session, form.currency.data),
+        "title": form.title.data, "value": currencies.amount(form.value.data or ""),
+        "currency": pick.currency(session, form.currency.data or ""),
+        "company_id": pick.company_or_new(session, form.company.data),
         "expected_close": form.expected_close.data, "owner_id": form.owner.data, "number": form.number.data or None,
         "product": form.product.data or None, "source": form.source.data or None,
     }  # fmt: skip
 
 
-def _currency(session: Session, typed: str | None) -> str:
-    return pick.currency(session, typed or "")
+def _lacks(value: object, close: object) -> str:
+    """What a forecast misses, as a sentence."""
+    lacks = [name for name, held in (("value", value), ("closing date", close)) if held is None]
+    return f" It has no {' and no '.join(lacks)} yet: forecasts leave it out." if lacks else ""
 
 
-def _people(session: Session, wanted: list[str]) -> list[int]:
-    """Ids of the contacts with these addresses. Raises Refused for an address nobody has."""
+def _people(session: Session, wanted: list[str], deal_id: int | None = None) -> list[int]:
+    """Ids of the contacts with these addresses; those on the deal already may be named as they are shown. Raises
+    Refused for an address nobody has."""
+    here = {text: contact_id for contact_id, text in deals.written(session, deal_id).items()} if deal_id else {}
     found = []
     for raw in wanted:
         person = contacts.by_address(session, raw) if "@" in raw else None
-        if person is None:
+        if person is None and raw not in here:
             raise Refused(f"There is no contact with the address {raw[:80]}; add them first.", "people")
-        found.append(person.id)
+        found.append(person.id if person else here[raw])
     return found
 
 
@@ -207,26 +196,52 @@ def _set_people(session: Session, deal_id: int, wanted: list[int]) -> None:
             deals.remove_contact(session, deal_id, contact_id, actor_id=door.me().id, now=door.now())
 
 
-def _address(session: Session, contact_id: int) -> str:
-    return next((row.raw for row in contacts.addresses(session, contact_id)), "")
-
-
 def _conflict(form: Deal, deal_id: int, error: Conflict) -> str:
     """What was typed, with the present values named beside; saving again overwrites knowingly."""
     with door.reading() as session:
         present = deals.by_id(session, deal_id)
         form.version.data = present.version
-    differs = [
-        f"{form[name].label.text}: now {getattr(present, name)}"
-        for name in ("title", "value", "currency", "expected_close", "number", "product")
-        if str(getattr(present, name) or "") != str(form[name].data or "")
-    ]
+        differs = _differences(session, form, present)
     form.form_errors.append(f"{error} {'; '.join(differs)}. Save again to keep what you typed.")
     return _form_page(form, deal_id)
 
 
-def _stages(session: Session) -> list[tuple[str, str]]:
-    return [(str(s.id), s.name) for p in pipelines.all_(session) for s in pipelines.stages(session, p.id)]
+def _differences(session: Session, form: Deal, present: Any) -> list[str]:
+    """Present values that are not the typed ones, and the stage, which a form does not hold."""
+    now: dict[str, Any] = {name: getattr(present, name) for name in COMPARED}
+    now["company"] = pick.company_name(session, present.company_id)
+    now["owner"] = users.by_id(session, present.owner_id).name if present.owner_id else "nobody"
+    typed: dict[str, Any] = {name: form[name].data for name in now}
+    chosen = users.by_id(session, form.owner.data) if form.owner.data else None
+    typed["owner"] = chosen.name if chosen else "nobody"
+    found = [
+        f"{form[name].label.text}: now {value if value not in (None, '') else 'empty'}"
+        for name, value in now.items()
+        if not _same(name, value, typed[name])
+    ]
+    return [*found, f"Stage: now {pipelines.stage(session, present.stage_id).name}"]
+
+
+def _same(name: str, value: Any, typed: Any) -> bool:
+    """Whether what was typed means the value."""
+    if name != "value":
+        return str(value or "") == str(typed or "")
+    try:
+        return bool(currencies.amount(typed or "") == value)
+    except Refused:
+        return False
+
+
+def _stages(session: Session, pipeline_id: int | None = None) -> list[tuple[str, str]]:
+    """Stages to choose from, with the pipeline's name where there are several."""
+    everything = stages.everything(session)
+    many = len(everything) > 1
+    return [
+        (str(stage.id), f"{pipeline.name}: {stage.name}" if many else stage.name)
+        for pipeline, live, _ in everything
+        for stage in live
+        if pipeline_id is None or pipeline.id == pipeline_id
+    ]
 
 
 def _form() -> Deal:

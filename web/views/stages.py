@@ -1,0 +1,154 @@
+"""Pipelines and their stages, edited by an admin without code. What an edit would do to deals is said before it is
+done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from crm import pipelines, stages, workspace
+from crm.errors import Refused
+from crm.pipelines import StageSpec
+from web import auth, door, notes, settle, words
+from web.forms.parts import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
+
+blueprint = Blueprint("stages", __name__, url_prefix="/pipeline/stages")
+Page = str | Response | tuple[str, int]
+
+
+@blueprint.get("")
+@auth.needs("admin")
+def page() -> Page:
+    """All pipelines with their stages."""
+    return _render()
+
+
+@blueprint.post("/pipelines")
+@auth.needs("admin")
+def add_pipeline() -> Page:
+    """Add a pipeline with the default stages."""
+    name = request.form.get("name", "")[:200]
+    return _do("pipeline-new", lambda s, by: f"{stages.add_pipeline(s, name, **by).name} is a pipeline now.")
+
+
+@blueprint.post("/pipelines/<int:pipeline_id>/rename")
+@auth.needs("admin")
+def rename_pipeline(pipeline_id: int) -> Page:
+    """Give it another name."""
+    name = request.form.get("name", "")[:200]
+    return _do(
+        f"pipeline-{pipeline_id}",
+        lambda s, by: f"The pipeline is called {stages.rename_pipeline(s, pipeline_id, name, **by).name} now.",
+    )
+
+
+@blueprint.post("/pipelines/<int:pipeline_id>/remove")
+@auth.needs("admin")
+def remove_pipeline(pipeline_id: int) -> Page:
+    """Take it out of use; its deals go to the stage chosen."""
+    to = request.form.get("to", type=int)
+
+    def remove(session: Session, by: dict[str, Any]) -> str:
+        moved = stages.remove_pipeline(session, pipeline_id, to, **by)
+        return f"The pipeline is removed; {words.count(moved, 'deal')} went along."
+
+    return _do(f"remove-{pipeline_id}", remove)
+
+
+@blueprint.post("/pipelines/<int:pipeline_id>/stages")
+@auth.needs("admin")
+def add(pipeline_id: int) -> Page:
+    """Add a stage."""
+    form = f"new-{pipeline_id}"
+    return _do(form, lambda s, by: f"{stages.add(s, pipeline_id, _spec(), **by).name} is added.")
+
+
+@blueprint.post("/<int:stage_id>")
+@auth.needs("admin")
+def change(stage_id: int) -> Page:
+    """Name, probability and days of silence."""
+    return _do(f"stage-{stage_id}", lambda s, by: f"{stages.change(s, stage_id, _spec(), **by).name} is saved.")
+
+
+@blueprint.post("/<int:stage_id>/step")
+@auth.needs("admin")
+def step(stage_id: int) -> Page:
+    """One place up or down."""
+    by_one = 1 if request.form.get("by") == "down" else -1
+
+    def go(session: Session, by: dict[str, Any]) -> str:
+        stages.step(session, stage_id, by_one, **by)
+        return ""
+
+    return _do(f"stage-{stage_id}", go)
+
+
+@blueprint.post("/<int:stage_id>/archive")
+@auth.needs("admin")
+def archive(stage_id: int) -> Page:
+    """Take a stage out; its deals go to the stage chosen. Undo brings the stage back; its deals stay where they went,
+    with their history."""
+    to = request.form.get("to", type=int)
+    undo = url_for("stages.restore", stage_id=stage_id)
+
+    def go(session: Session, by: dict[str, Any]) -> str:
+        moved = stages.archive(session, stage_id, to, **by)
+        name = pipelines.stage(session, stage_id).name
+        return f"{name} is archived" + (f"; {words.count(moved, 'deal')} moved." if moved else ".")
+
+    return _do(f"archive-{stage_id}", go, undo)
+
+
+@blueprint.post("/<int:stage_id>/restore")
+@auth.needs("admin")
+def restore(stage_id: int) -> Page:
+    """Bring an archived stage back."""
+    return _do(f"stage-{stage_id}", lambda s, by: f"{stages.restore(s, stage_id, **by).name} is back.")
+
+
+def _do(form: str, what: Callable[[Session, dict[str, Any]], str], undo: str | None = None) -> Page:
+    """Do one edit; what is refused is shown at its form with what was typed."""
+    try:
+        with door.transaction() as session:
+            says = what(session, {"actor_id": door.me().id, "now": door.now()})
+    except Refused as error:
+        return _render(form, str(error), request.form.to_dict()), 422
+    settle.after_change()
+    if says:
+        notes.say(says, undo=undo)
+    return redirect(url_for("stages.page", _anchor=form), 303)
+
+
+def _spec() -> StageSpec:
+    """The stage as typed. Raises Refused."""
+    typed = request.form
+    return StageSpec(
+        typed.get("name", ""), _number(typed.get("probability", ""), "probability", "A probability is from 0 to 100."),
+        typed.get("kind", "open"),
+        None if not typed.get("rotting_days", "").strip()
+        else _number(typed.get("rotting_days", ""), "rotting_days", "Days are a whole number, or empty."),
+    )  # fmt: skip
+
+
+def _number(text: str, field: str, says: str) -> int:
+    try:
+        return whole(text.strip().rstrip("%").strip()[:9]) or 0
+    except ValueError:
+        raise Refused(says, field) from None
+
+
+def _render(form: str = "", error: str = "", typed: dict[str, str] | None = None) -> str:
+    with door.reading() as session:
+        everything = stages.everything(session)
+        held, default = stages.held_by(session), int(workspace.get(session, "silent_days"))
+    return render_template(
+        "pipeline/stages.html", pipelines=everything, held=held, default=default, wrong=form, error=error,
+        typed=typed or {},
+    )  # fmt: skip
