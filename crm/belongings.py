@@ -17,6 +17,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from crm.correspondence import thread_key
+from crm.errors import NotFound
 from crm.models import Address, Communication, Contact, Deal, DealContact, Link, Participant, Suggestion
 from crm.privacy import Viewer, visible
 from crm.timeline import group
@@ -96,6 +98,22 @@ def ids_of(session: Session, viewer: Viewer, contact: Contact, address: str, nam
     same = party.c.canonical == address if address else and_(party.c.canonical == "", party.c.name == name)
     query = select(party.c.id).where(same).order_by(party.c.occurred_at.desc()).limit(ITEMS_MAX)
     return list(session.scalars(query))
+
+
+def conversation(session: Session, viewer: Viewer, item_id: int) -> tuple[list[int], str]:
+    """The items of an item's thread or series that the viewer may see, and the name it is decided under. Raises
+    NotFound."""
+    mine = select(Communication.thread_id, Communication.ical_uid).where(Communication.id == item_id, visible(viewer))
+    row = session.execute(mine).first()
+    if row is None:
+        raise NotFound("There is no such item.")
+    same = Communication.id == item_id
+    if row.thread_id is not None:
+        same = Communication.thread_id == row.thread_id
+    elif row.ical_uid:
+        same = Communication.ical_uid == row.ical_uid
+    ids = session.scalars(select(Communication.id).where(same, visible(viewer)).limit(ITEMS_MAX))
+    return list(ids), thread_key(row.thread_id, row.ical_uid, item_id)
 
 
 def _suspects(viewer: Viewer, contact: Contact, now: datetime) -> tuple[Any, Any]:

@@ -49,12 +49,14 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Knows:
-    """A teammate who is in touch. ``score`` 0 to 100 by the formula above, over their own mailboxes."""
+    """A teammate who is in touch. ``score`` 0 to 100 by the formula above, over the ``items`` of the last year
+    that their own mailboxes saw."""
 
     user_id: int
     name: str
     score: float
     last_at: datetime
+    items: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,13 @@ class Facts:
     reasons: tuple[str, ...]
     knows: tuple[Knows, ...] = field(default_factory=tuple)
     reply_hours: float | None = None
+    last_call: Touch | None = None
+
+    @property
+    def last_touch(self) -> Touch | None:
+        """The latest of mail either way, call, and meeting held."""
+        touches = (self.last_inbound, self.last_outbound, self.last_meeting, self.last_call)
+        return max((t for t in touches if t is not None), key=lambda t: (t.at, t.id), default=None)
 
 
 def of_contact(session: Session, viewer: Viewer, contact_id: int, *, now: datetime) -> Facts:
@@ -126,6 +135,7 @@ def _facts(
         last_meeting=latest.get("last_meeting"), next_meeting=latest.get("next_meeting"),
         open_tasks=open_, next_task=title, next_task_due=due, score=score, level=level, reasons=reasons,
         knows=_knows(session, viewer, counted, now), reply_hours=_reply_hours(counted),
+        last_call=latest.get("last_call"),
     )  # fmt: skip
 
 
@@ -182,6 +192,7 @@ def _latest(where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | None
     kinds: tuple[tuple[str, list[ColumnElement[bool]]], ...] = (
         ("last_inbound", inbound),
         ("last_outbound", [mail, past, Communication.direction == "outbound"]),
+        ("last_call", [past, Communication.kind == "call"]),
         ("last_meeting", [held(now)]),
         ("next_meeting", [planned(now)]),
     )
@@ -211,7 +222,7 @@ def _knows(session: Session, viewer: Viewer, rows: Sequence[Any], now: datetime)
         for user_id, name, item_id in session.execute(_seen_by(viewer, list(by_id))):
             found.setdefault((user_id, name), []).append(by_id[item_id])
     scored = [
-        Knows(user_id, name, strength(theirs, now)[0], max(r.occurred_at for r in theirs))
+        Knows(user_id, name, strength(theirs, now)[0], max(r.occurred_at for r in theirs), len(theirs))
         for (user_id, name), theirs in found.items()
     ]
     return tuple(sorted(scored, key=lambda k: (-k.score, k.name)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from web.forms.auth import LEAST_PASSWORD
-from web.forms.parts import NAME, Form, choice, line, secret, whole, zones
+from web.forms.parts import NAME, Form, choice, line, secret, text, whole, zones
 
 ROLES = [
     ("rep", "Rep: own mailboxes and everything shared"),
@@ -37,3 +37,15 @@ class Leave(Form):
     """Deactivation, with who takes over."""
 
     to = choice("Contacts, companies, open deals and tasks go to", [], coerce=whole)
+
+
+class CustomField(Form):
+    """A field of one's own on contacts, companies or deals."""
+
+    noun = choice("On", [("contact", "Contacts"), ("company", "Companies"), ("deal", "Deals")])
+    label = line("Name", required=True, limit=60, autocomplete="off")
+    type = choice("Kind", [("text", "Text"), ("number", "Number"), ("date", "Date"), ("choice", "Choice"),
+                           ("checkbox", "Yes or no"), ("url", "Link")])  # fmt: skip
+    options = text("Choices", hint="One a line; for the kind Choice only.", rows=3, limit=4_000)
+    lifecycle = choice("Asked of", [("", "everybody"), ("lead", "leads only"), ("client", "clients only"),
+                                    ("past_client", "past clients only")])  # fmt: skip

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from wtforms import BooleanField, DateField, DateTimeLocalField, DecimalField, FileField, IntegerField
+from wtforms import BooleanField, DateField, DateTimeLocalField, FileField, IntegerField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from web.forms.parts import NAME, Form, choice, line, options, text, whole
 
 LIFECYCLES = [("lead", "Lead"), ("client", "Client"), ("past_client", "Past client")]
+CHANNELS = [
+    ("", "no preference"),
+    ("email", "Mail"),
+    ("phone", "Phone"),
+    ("meeting", "Meeting in person"),
+    ("video", "Video call"),
+]
 TASK_TYPES = [("todo", "To do"), ("call", "Call"), ("email", "Write"), ("meeting", "Meet")]
 OUTCOMES = [
     ("", "not said"),
@@ -29,7 +36,16 @@ class Contact(Form):
     owner = choice("Owner", [], coerce=whole)
     lifecycle = choice("They are a", LIFECYCLES)
     source = line("Source", limit=NAME)
+    channel = choice("Prefers", CHANNELS)
+    preferences = text("What they prefer", hint="Such as the language, the time of day, what not to bring up.", rows=2,
+                       limit=1_000)  # fmt: skip
     opt_out = BooleanField("Does not want to be written to")
+
+
+class RecordFile(Form):
+    """A file for a record."""
+
+    file = FileField("File", [InputRequired("Choose a file.")])
 
 
 class Company(Form):
@@ -50,7 +66,7 @@ class Deal(Form):
     title = line("Title", required=True, limit=300, autocomplete="off")
     company = line("Company", limit=NAME, list="companies", autocomplete="off")
     people = text("People", hint="E-mail addresses of contacts, one a line.", rows=2)
-    value = DecimalField("Value", [Optional(), NumberRange(0, 10**15, "A value is a number from 0.")], places=2)
+    value = line("Value", limit=60, inputmode="decimal", autocomplete="off")
     currency = line("Currency", limit=3, hint="Such as GBP.")
     expected_close = DateField("Expected to close", [Optional()])
     stage = choice("Stage", [], coerce=whole)
@@ -74,7 +90,7 @@ class Task(Form):
 class Note(Form):
     """A note, or a call with its outcome."""
 
-    text = text("What was said", required=True, rows=4, autofocus=True)
+    text = text("What was said", rows=4, autofocus=True)
     at = DateTimeLocalField("When", [Optional()], format="%Y-%m-%dT%H:%M")
     minutes = IntegerField("Minutes", [Optional(), NumberRange(0, 1440, "Minutes, from 0 to 1440.")])
     outcome = choice("Outcome", OUTCOMES)
@@ -94,4 +110,4 @@ def lines_of(value: str | None) -> list[str]:
     return [part.strip() for part in (value or "").splitlines() if part.strip()]
 
 
-__all__ = ["Company", "Contact", "Deal", "Note", "Task", "Upload", "lines_of", "options"]
+__all__ = ["Company", "Contact", "Deal", "Note", "RecordFile", "Task", "Upload", "lines_of", "options"]

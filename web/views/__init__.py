@@ -17,6 +17,8 @@ from web.views import (
     deals,
     deciding,
     feed,
+    fields,
+    files,
     goals,
     google,
     help,
@@ -27,8 +29,10 @@ from web.views import (
     log,
     me,
     microsoft,
+    offers,
     ops,
     people,
+    pins,
     quality,
     records,
     reports,
@@ -43,6 +47,7 @@ from web.views import (
 MODULES = (
     auth, home, log, items, review, deciding, contacts, companies, deals, tasks, writing, importing, accounts,
     connecting, google, microsoft, hooks, people,
+    files, fields, pins, offers,
     rules, quality, reports, goals, cleaning, settings, audit, me, feed, help, search, api, ops,
 )  # fmt: skip
 
@@ -50,4 +55,5 @@ ALL: tuple[Blueprint, ...] = tuple(module.blueprint for module in MODULES)
 PAGES = records
 """Adds the record pages to the blueprints of contacts, companies and deals."""
 
-UPLOADS: dict[str, int] = {"importing.preview": 10_000_000, "importing.run": 20_000_000, "hooks.microsoft": 1_000_000}
+UPLOADS: dict[str, int] = {"importing.preview": 10_000_000, "importing.run": 20_000_000, "hooks.microsoft": 1_000_000,
+                           "files.new": 11_000_000}

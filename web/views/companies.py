@@ -8,8 +8,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from crm import companies, users
-from crm.errors import CrmError, Refused
-from web import door, keyset, notes, pick, settle
+from web import custom, door, keyset, notes, pick, saving
+from web.custom import Custom
 from web.forms.parts import options, whole
 from web.forms.records import Company, lines_of
 
@@ -45,21 +45,23 @@ def new_page() -> Page:
 def new() -> Page:
     """Add a company; mail of its domains reaches it at once."""
     form = _form()
-    if not form.validate():
-        return _form_page(form, None), 422
-    try:
-        with door.transaction() as session:
-            made = companies.create(
-                session, name=form.name.data, domains=lines_of(form.domains.data), industry=form.industry.data or None,
-                size=form.size.data or None, owner_id=form.owner.data, source="typed", now=door.now(),
-                actor_id=door.me().id,
-            )  # fmt: skip
-    except Refused as error:
-        form.refuse(error)
-        return _form_page(form, None), 422
-    settle.after_change()
-    notes.say(f"{made.name} is a company now.")
-    return redirect(url_for("companies.page", company_id=made.id), 303)
+    with door.reading() as session:
+        values, asked = custom.typed(session, "company")
+    if not form.validate() or asked.errors:
+        return _form_page(form, None, asked), 422
+
+    def save(session: Session) -> int:
+        return companies.create(
+            session, name=form.name.data, domains=lines_of(form.domains.data), industry=form.industry.data or None,
+            size=form.size.data or None, owner_id=form.owner.data, source="typed", custom=values, now=door.now(),
+            actor_id=door.me().id,
+        ).id  # fmt: skip
+
+    made = saving.saved(form, save)
+    if made is None:
+        return _form_page(form, None, asked), 422
+    notes.say(f"{form.name.data} is a company now.")
+    return redirect(url_for("companies.page", company_id=made), 303)
 
 
 @blueprint.get("/<int:company_id>/edit")
@@ -71,27 +73,31 @@ def edit_page(company_id: int) -> Page:
             "name": found.name, "industry": found.industry, "size": found.size, "owner": found.owner_id,
             "domains": "\n".join(d.domain for d in companies.domains(session, found.id) if d.kind != "excluded"),
         }  # fmt: skip
-    return _form_page(Company(formdata=None, data=data), found.id)
+        asked = custom.of(session, "company", found.custom)
+    return _form_page(Company(formdata=None, data=data), found.id, asked)
 
 
 @blueprint.post("/<int:company_id>/edit")
 def edit(company_id: int) -> Page:
     """Save the form: fields and domains."""
     form = _form()
-    if not form.validate():
-        return _form_page(form, company_id), 422
+    with door.reading() as session:
+        found = companies.by_id(session, company_id)
+        values, asked = custom.typed(session, "company", found.custom)
+    if not form.validate() or asked.errors:
+        return _form_page(form, company_id, asked), 422
     changes = {
         "name": form.name.data, "industry": form.industry.data or None, "size": form.size.data or None,
-        "owner_id": form.owner.data,
+        "owner_id": form.owner.data, "custom": values,
     }  # fmt: skip
-    try:
-        with door.transaction() as session:
-            companies.update(session, company_id, changes, actor_id=door.me().id, now=door.now())
-            _set_domains(session, company_id, lines_of(form.domains.data))
-    except Refused as error:
-        form.refuse(error)
-        return _form_page(form, company_id), 422
-    settle.after_change()
+
+    def save(session: Session) -> bool:
+        companies.update(session, company_id, changes, actor_id=door.me().id, now=door.now())
+        _set_domains(session, company_id, lines_of(form.domains.data))
+        return True
+
+    if not saving.saved(form, save):
+        return _form_page(form, company_id, asked), 422
     notes.say("Saved.")
     return redirect(url_for("companies.page", company_id=company_id), 303)
 
@@ -99,26 +105,25 @@ def edit(company_id: int) -> Page:
 @blueprint.post("/<int:company_id>/delete")
 def delete(company_id: int) -> Page:
     """Put away, with a way back."""
-    with door.transaction() as session:
+
+    def take(session: Session) -> str:
         name = companies.by_id(session, company_id).name
         companies.delete(session, company_id, actor_id=door.me().id, now=door.now())
-    settle.after_change()
-    notes.say(f"{name} is deleted.", undo=url_for("companies.restore", company_id=company_id))
-    return redirect(url_for("companies.listing"), 303)
+        return f"{name} is deleted."
+
+    undo = url_for("companies.restore", company_id=company_id)
+    return saving.put_away(take, undo=undo, onward=url_for("companies.listing"))
 
 
 @blueprint.post("/<int:company_id>/restore")
 def restore(company_id: int) -> Page:
     """Bring a deleted company back."""
-    try:
-        with door.transaction() as session:
-            companies.restore(session, company_id, actor_id=door.me().id, now=door.now())
-    except CrmError as error:
-        notes.warn(str(error))
-        return redirect(url_for("companies.listing"), 303)
-    settle.after_change()
-    notes.say("Back again.")
-    return redirect(url_for("companies.page", company_id=company_id), 303)
+    return saving.brought_back(
+        lambda session: companies.restore(session, company_id, actor_id=door.me().id, now=door.now()),
+        says="Back again.",
+        onward=url_for("companies.page", company_id=company_id),
+        otherwise=url_for("companies.listing"),
+    )
 
 
 def _set_domains(session: Session, company_id: int, wanted: list[str]) -> None:
@@ -139,7 +144,8 @@ def _form() -> Company:
     return form
 
 
-def _form_page(form: Company, company_id: int | None) -> str:
+def _form_page(form: Company, company_id: int | None, asked: Custom | None = None) -> str:
     with door.reading() as session:
         form.owner.choices = options(pick.owners(session))
-    return render_template("companies/form.html", form=form, company_id=company_id)
+        asked = asked or custom.of(session, "company")
+    return render_template("companies/form.html", form=form, company_id=company_id, custom=asked)

@@ -1,5 +1,5 @@
-"""Contacts: list, record, form. The record shows facts first, then one timeline; who someone is, is decided in
-review."""
+"""Contacts: list, record, form, conversion. The record shows facts first, then one timeline; who someone is, is
+decided in review."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import addresses, contacts, phonebook, users
-from crm.errors import CrmError, Refused
-from web import door, keyset, notes, pick, settle
+from crm import addresses, contacts, lifecycle, phonebook, users
+from crm.errors import NotFound
+from web import custom, door, keyset, notes, pick, saving
+from web.custom import Custom
 from web.forms.parts import options, whole
 from web.forms.records import LIFECYCLES, Contact, lines_of
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 blueprint = Blueprint("contacts", __name__, url_prefix="/contacts")
 Page = str | Response | tuple[str, int]
 PAGE = 50
+FIELDS = {"email": "emails"}
 
 
 @blueprint.get("")
@@ -60,23 +62,28 @@ def new_page() -> Page:
 def new() -> Page:
     """Add a contact; their old mail is attached at once."""
     form = _form()
-    if not form.validate():
-        return _form_page(form, None), 422
-    try:
-        with door.transaction() as session:
-            made = contacts.create(
-                session, name=form.name.data, emails=lines_of(form.emails.data), phones=lines_of(form.phones.data),
-                title=form.title.data or None, company_id=pick.company_or_new(session, form.company.data),
-                owner_id=form.owner.data, lifecycle=form.lifecycle.data, source=form.source.data or None,
-                now=door.now(),
-                actor_id=door.me().id,
-            )  # fmt: skip
-    except Refused as error:
-        form.refuse(_at_field(error))
-        return _form_page(form, None), 422
-    settle.after_change()
-    notes.say(f"{made.name} is a contact now.")
-    return redirect(url_for("contacts.page", contact_id=made.id), 303)
+    with door.reading() as session:
+        values, asked = custom.typed(session, "contact", lifecycle=form.lifecycle.data)
+    if not form.validate() or asked.errors:
+        return _form_page(form, None, asked), 422
+
+    def save(session: Session) -> int:
+        made = contacts.create(
+            session, name=form.name.data, emails=lines_of(form.emails.data), phones=lines_of(form.phones.data),
+            title=form.title.data or None, company_id=pick.company_or_new(session, form.company.data),
+            owner_id=form.owner.data, lifecycle=form.lifecycle.data, source=form.source.data or None, custom=values,
+            now=door.now(), actor_id=door.me().id,
+        )  # fmt: skip
+        if (preferences := _preferences(form)) or form.opt_out.data:
+            changes = {"preferences": preferences, "opt_out": form.opt_out.data}
+            contacts.update(session, made.id, changes, actor_id=door.me().id, now=door.now())
+        return made.id
+
+    made = saving.saved(form, save, FIELDS)
+    if made is None:
+        return _form_page(form, None, asked), 422
+    notes.say(f"{form.name.data} is a contact now.")
+    return redirect(url_for("contacts.page", contact_id=made), 303)
 
 
 @blueprint.get("/<int:contact_id>/edit")
@@ -88,62 +95,100 @@ def edit_page(contact_id: int) -> Page:
             "name": found.name, "emails": "\n".join(a.raw for a in contacts.addresses(session, found.id)),
             "phones": "\n".join(p.raw for p in phonebook.of(session, found.id)), "title": found.title,
             "company": pick.company_name(session, found.company_id), "owner": found.owner_id,
-            "lifecycle": found.lifecycle,
-            "source": found.source, "opt_out": found.opt_out,
+            "lifecycle": found.lifecycle, "source": found.source, "opt_out": found.opt_out,
+            "channel": found.preferences.get("channel", ""), "preferences": found.preferences.get("notes", ""),
         }  # fmt: skip
-    return _form_page(Contact(formdata=None, data=data), found.id)
+        asked = custom.of(session, "contact", found.custom, found.lifecycle)
+    return _form_page(Contact(formdata=None, data=data), found.id, asked)
 
 
 @blueprint.post("/<int:contact_id>/edit")
 def edit(contact_id: int) -> Page:
     """Save the form: fields, addresses and phones."""
     form = _form()
-    if not form.validate():
-        return _form_page(form, contact_id), 422
+    with door.reading() as session:
+        found = contacts.by_id(session, contact_id)
+        values, asked = custom.typed(session, "contact", found.custom, found.lifecycle)
+    if not form.validate() or asked.errors:
+        return _form_page(form, contact_id, asked), 422
+
+    def save(session: Session) -> bool:
+        changes = {
+            "name": form.name.data, "title": form.title.data or None, "owner_id": form.owner.data,
+            "company_id": pick.company_or_new(session, form.company.data), "lifecycle": form.lifecycle.data,
+            "source": form.source.data or None, "opt_out": form.opt_out.data, "custom": values,
+            "preferences": {**found.preferences, **_preferences(form)} if "channel" in request.form
+            else found.preferences,
+        }  # fmt: skip
+        contacts.update(session, contact_id, changes, actor_id=door.me().id, now=door.now())
+        contacts.set_phones(session, contact_id, lines_of(form.phones.data))
+        _set_addresses(session, contact_id, lines_of(form.emails.data))
+        return True
+
+    if not saving.saved(form, save, FIELDS):
+        return _form_page(form, contact_id, asked), 422
+    notes.say("Saved.")
+    return redirect(url_for("contacts.page", contact_id=contact_id), 303)
+
+
+@blueprint.post("/<int:contact_id>/convert")
+def convert(contact_id: int) -> Page:
+    """Lead, client, past client (``to``), in one press; the id and all that was said stay."""
+    with door.transaction() as session:
+        found = contacts.by_id(session, contact_id)
+        to = request.form.get("to", "")
+        change = lifecycle.convert(session, found, to, actor_id=door.me().id, now=door.now())
+        says = f"{found.name} is a {to.replace('_', ' ')} now."
+    undo = url_for("contacts.convert_back", contact_id=found.id, change=change.id) if change else None
+    notes.say(says, undo=undo)
+    return redirect(url_for("contacts.page", contact_id=found.id), 303)
+
+
+@blueprint.post("/<int:contact_id>/convert-back")
+def convert_back(contact_id: int) -> Page:
+    """The undo of a conversion; refused when another one came after it."""
     try:
         with door.transaction() as session:
-            changes = {
-                "name": form.name.data, "title": form.title.data or None, "owner_id": form.owner.data,
-                "company_id": pick.company_or_new(session, form.company.data), "lifecycle": form.lifecycle.data,
-                "source": form.source.data or None, "opt_out": form.opt_out.data,
-            }  # fmt: skip
-            contacts.update(session, contact_id, changes, actor_id=door.me().id, now=door.now())
-            contacts.set_phones(session, contact_id, lines_of(form.phones.data))
-            _set_addresses(session, contact_id, lines_of(form.emails.data))
-    except Refused as error:
-        form.refuse(_at_field(error))
-        return _form_page(form, contact_id), 422
-    settle.after_change()
-    notes.say("Saved.")
+            found = contacts.by_id(session, contact_id)
+            change_id = request.args.get("change", 0, type=int)
+            again = lifecycle.take_back(session, found, change_id, actor_id=door.me().id, now=door.now())
+    except NotFound as error:
+        notes.warn(str(error))
+        return redirect(url_for("contacts.listing"), 303)
+    notes.say(f"{found.name} is a {again.replace('_', ' ')} again.")
     return redirect(url_for("contacts.page", contact_id=contact_id), 303)
 
 
 @blueprint.post("/<int:contact_id>/delete")
 def delete(contact_id: int) -> Page:
     """Put away, with a way back; their mail stays in the log, unattached."""
-    with door.transaction() as session:
+
+    def take(session: Session) -> str:
         name = contacts.by_id(session, contact_id).name
         contacts.delete(session, contact_id, vault=door.service().vault, actor_id=door.me().id, now=door.now())
-    settle.after_change()
-    notes.say(
-        f"{name} is deleted, and is not created again from mail.",
-        undo=url_for("contacts.restore", contact_id=contact_id),
-    )
-    return redirect(url_for("contacts.listing"), 303)
+        return f"{name} is deleted, and is not created again from mail."
+
+    undo = url_for("contacts.restore", contact_id=contact_id)
+    return saving.put_away(take, undo=undo, onward=url_for("contacts.listing"))
 
 
 @blueprint.post("/<int:contact_id>/restore")
 def restore(contact_id: int) -> Page:
     """Bring a deleted contact back."""
-    try:
-        with door.transaction() as session:
-            contacts.restore(session, contact_id, vault=door.service().vault, actor_id=door.me().id, now=door.now())
-    except CrmError as error:
-        notes.warn(str(error))
-        return redirect(url_for("contacts.listing"), 303)
-    settle.after_change()
-    notes.say("Back again, with everything that was theirs.")
-    return redirect(url_for("contacts.page", contact_id=contact_id), 303)
+    return saving.brought_back(
+        lambda session: contacts.restore(
+            session, contact_id, vault=door.service().vault, actor_id=door.me().id, now=door.now()
+        ),
+        says="Back again, with everything that was theirs.",
+        onward=url_for("contacts.page", contact_id=contact_id),
+        otherwise=url_for("contacts.listing"),
+    )
+
+
+def _preferences(form: Contact) -> dict[str, Any]:
+    """What was typed of how they like to be spoken to."""
+    given = {"channel": form.channel.data or "", "notes": form.preferences.data or ""}
+    return given if any(given.values()) or "channel" in request.form else {}
 
 
 def _set_addresses(session: Session, contact_id: int, wanted: list[str]) -> None:
@@ -161,11 +206,6 @@ def _set_addresses(session: Session, contact_id: int, wanted: list[str]) -> None
         contacts.make_primary(session, contact_id, next(iter(given)), **actor)
 
 
-def _at_field(error: Refused) -> Refused:
-    """The service names one address; the form has a field of several."""
-    return Refused(str(error), {"email": "emails"}.get(error.field, error.field))
-
-
 def _form() -> Contact:
     form = Contact()
     with door.reading() as session:
@@ -173,8 +213,11 @@ def _form() -> Contact:
     return form
 
 
-def _form_page(form: Contact, contact_id: int | None) -> str:
+def _form_page(form: Contact, contact_id: int | None, asked: Custom | None = None) -> str:
     with door.reading() as session:
         form.owner.choices = options(pick.owners(session))
         names = pick.company_names(session)
-    return render_template("contacts/form.html", form=form, contact_id=contact_id, companies=names)
+        asked = asked or custom.of(session, "contact", lifecycle="lead")
+    return render_template(
+        "contacts/form.html", form=form, contact_id=contact_id, companies=names, custom=asked
+    )  # fmt: skip

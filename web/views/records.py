@@ -1,16 +1,18 @@
 """The record pages of contacts, companies and deals: facts first, then one timeline with threads folded, and what
-stands around them."""
+stands around them. Every page costs the same statements however much there is."""
 
 from __future__ import annotations
 
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import render_template, request
 from werkzeug.wrappers import Response
 
-from crm import briefs, companies, contacts, deals, facts, phonebook, pipelines, tasks, timeline, users
+from crm import belongings, contacts, deals, facts, lifecycle, pipelines, record_heads, record_lists, record_log, tasks
+from crm.belongings import Belonging
 from crm.timeline import LogFilter
-from web import door
+from web import custom, door, filters
 from web.views.companies import blueprint as of_companies
 from web.views.contacts import blueprint as of_contacts
 from web.views.deals import blueprint as of_deals
@@ -20,26 +22,26 @@ if TYPE_CHECKING:
 
 Page = str | Response | tuple[str, int]
 PAGE = 30
-AROUND = 8
+BESIDE = 8
+PEOPLE = 50
+KINDS = {"email": "Mail", "meeting": "Meetings", "call": "Calls", "note": "Notes"}
 
 
 @of_contacts.get("/<int:contact_id>")
 def page(contact_id: int) -> Page:
     """One person."""
     with door.reading() as session:
-        found = contacts.by_id(session, contact_id)
-        company = companies.by_id(session, found.company_id) if found.company_id else None
-        around = (
-            contacts.page(session, door.viewer(), contacts.Filter(company_id=found.company_id), limit=AROUND)
-            if company
-            else []
-        )
+        head = record_heads.contact(session, contact_id)
+        found = head.record
+        offered = belongings.of_contact(session, door.viewer(), found, now=door.now()) if _whole() else []
         context = {
-            "contact": found, "company": company, "addresses": contacts.addresses(session, found.id),
-            "phones": phonebook.of(session, found.id), "owner": _name(session, found.owner_id),
-            "deals": deals.page(session, door.viewer(), deals.Filter(contact_id=found.id), limit=AROUND),
-            "around": [row for row in around if row.id != found.id],
-            **_tasks(session, tasks.Filter(contact_id=found.id)), **_timeline(session, LogFilter(contact_id=found.id)),
+            "contact": found, "company": head.company, "owner": head.owner,
+            "lists": record_lists.of_contact(session, found.id), "becomes": lifecycle.NEXT[found.lifecycle],
+            "custom": custom.of(session, "contact", found.custom, found.lifecycle),
+            "deals": deals.page(session, door.viewer(), deals.Filter(contact_id=found.id), limit=BESIDE),
+            "around": record_heads.around(session, door.viewer(), found, now=door.now()),
+            **_tasks(session, tasks.Filter(contact_id=found.id)),
+            **_timeline(session, {"contact_id": found.id}, offered),
             "facts": facts.of_contact(session, door.viewer(), found.id, now=door.now()),
         }  # fmt: skip
     return render_template("contacts/page.html", record=("contact", found.id), **context)
@@ -49,12 +51,14 @@ def page(contact_id: int) -> Page:
 def company_page(company_id: int) -> Page:
     """One company with the mail of all its people."""
     with door.reading() as session:
-        found = companies.by_id(session, company_id)
+        head = record_heads.company(session, company_id)
+        found = head.record
         context = {
-            "company": found, "domains": companies.domains(session, found.id), "owner": _name(session, found.owner_id),
-            "people": contacts.page(session, door.viewer(), contacts.Filter(company_id=found.id), limit=50),
-            "deals": deals.page(session, door.viewer(), deals.Filter(company_id=found.id), limit=AROUND),
-            **_tasks(session, tasks.Filter(company_id=found.id)), **_timeline(session, LogFilter(company_id=found.id)),
+            "company": found, "owner": head.owner, "lists": record_lists.of_company(session, found.id),
+            "custom": custom.of(session, "company", found.custom),
+            "people": contacts.page(session, door.viewer(), contacts.Filter(company_id=found.id), limit=PEOPLE),
+            "deals": deals.page(session, door.viewer(), deals.Filter(company_id=found.id), limit=BESIDE),
+            **_tasks(session, tasks.Filter(company_id=found.id)), **_timeline(session, {"company_id": found.id}),
             "facts": facts.of_company(session, door.viewer(), found.id, now=door.now()),
         }  # fmt: skip
     return render_template("companies/page.html", record=("company", found.id), **context)
@@ -64,31 +68,51 @@ def company_page(company_id: int) -> Page:
 def deal_page(deal_id: int) -> Page:
     """One deal: where it stands, who is on it, what was said."""
     with door.reading() as session:
-        found = deals.by_id(session, deal_id)
+        head = record_heads.deal(session, deal_id)
+        found = head.record
+        offered = belongings.of_deal(session, door.viewer(), found, now=door.now()) if _whole() else []
         stages = pipelines.stages(session, found.pipeline_id)
         context = {
             "deal": found, "stages": stages, "stage": next((s for s in stages if s.id == found.stage_id), None),
             "people": deals.people(session, deal_id), "history": deals.history(session, deal_id),
-            "company": companies.by_id(session, found.company_id) if found.company_id else None,
-            "owner": _name(session, found.owner_id), **_tasks(session, tasks.Filter(deal_id=deal_id)),
-            **_timeline(session, LogFilter(deal_id=deal_id)),
+            "company": head.company, "owner": head.owner, "lists": record_lists.of_deal(session, deal_id),
+            "custom": custom.of(session, "deal", found.custom), **_tasks(session, tasks.Filter(deal_id=deal_id)),
+            **_timeline(session, {"deal_id": deal_id}, offered),
             "facts": facts.of_deal(session, door.viewer(), deal_id, now=door.now()),
         }  # fmt: skip
     return render_template("deals/page.html", record=("deal", deal_id), **context)
 
 
-def _timeline(session: Session, chosen: LogFilter) -> dict[str, Any]:
-    """The record's timeline, folded, with what lies ahead on its first page."""
-    before = request.args.get("before")
-    found = timeline.page(session, door.viewer(), chosen, before=before, limit=PAGE, fold=True, now=door.now())
-    ahead = [] if before else timeline.upcoming(session, door.viewer(), chosen, now=door.now(), limit=5)
-    prepared = briefs.of(session, door.viewer(), ahead, now=door.now())
-    return {"rows": found.rows, "next": found.next, "ahead": ahead, "briefs": prepared}
+def _whole() -> bool:
+    """Whether the address asks for the record as it is, and not for a part of its log."""
+    return not any(request.args.get(name) for name in ("before", "kind", "q", "on"))
+
+
+def _timeline(session: Session, record: dict[str, Any], offered: list[Belonging] | None = None) -> dict[str, Any]:
+    """The record's timeline, folded and narrowed by what the address says, with what lies ahead on its first page."""
+    kind = request.args.get("kind", "")
+    chosen = LogFilter(
+        **record, kinds=frozenset({kind} if kind in KINDS else ()), text=request.args.get("q", "")[:200], until=_until()
+    )
+    before = request.args.get("before") or None
+    found = record_log.of(
+        session, door.viewer(), chosen, offered or [], before=before, limit=PAGE, now=door.now()
+    )  # fmt: skip
+    kept = {name: value[:200] for name in ("kind", "q", "on") if (value := request.args.get(name, ""))}
+    return {
+        "rows": found.rows, "next": found.next, "ahead": found.ahead, "briefs": found.briefs, "pinned": found.pinned,
+        "offers": found.offers, "chosen": chosen, "kinds": KINDS, "kept": kept,
+    }  # fmt: skip
+
+
+def _until() -> datetime | None:
+    """The end of the day to jump to, in the viewer's zone."""
+    try:
+        day = datetime.fromisoformat(request.args.get("on", "")[:10]).date()
+        return datetime.combine(day + timedelta(days=1), time(), filters.zone())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _tasks(session: Session, chosen: tasks.Filter) -> dict[str, Any]:
-    return {"tasks": tasks.page(session, door.viewer(), chosen, now=door.now(), zone=door.me().zone, limit=AROUND)}
-
-
-def _name(session: Session, user_id: int | None) -> str:
-    return users.by_id(session, user_id).name if user_id else ""
+    return {"tasks": tasks.page(session, door.viewer(), chosen, now=door.now(), zone=door.me().zone, limit=BESIDE)}
