@@ -82,9 +82,11 @@ def options(pairs: list[tuple[str, str]]) -> list[SelectChoice]:
     return [SelectChoice(value=value, label=label) for value, label in pairs]
 
 
-def choice(label: str, choices: list[tuple[str, str]], *, hint: str = "", coerce: Any = str) -> Field:
-    """One of a list; an empty first choice stands for none."""
-    return SelectField(label, choices=options(choices), coerce=coerce, description=hint)
+def choice(
+    label: str, choices: list[tuple[str, str]], *, hint: str = "", coerce: Any = str, default: str | None = None
+) -> Field:
+    """One of a list; an empty first choice stands for none. ``default`` is what a post without it means."""
+    return SelectField(label, choices=options(choices), coerce=coerce, description=hint, default=default)
 
 
 def whole(value: str | None) -> int | None:

@@ -36,7 +36,7 @@ class Contact(Form):
     owner = choice("Owner", [], coerce=whole)
     lifecycle = choice("They are a", LIFECYCLES)
     source = line("Source", limit=NAME)
-    channel = choice("Prefers", CHANNELS)
+    channel = choice("Prefers", CHANNELS, default="")
     preferences = text("What they prefer", hint="Such as the language, the time of day, what not to bring up.", rows=2,
                        limit=1_000)  # fmt: skip
     opt_out = BooleanField("Does not want to be written to")
@@ -93,7 +93,7 @@ class Note(Form):
     text = text("What was said", rows=4, autofocus=True)
     at = DateTimeLocalField("When", [Optional()], format="%Y-%m-%dT%H:%M")
     minutes = IntegerField("Minutes", [Optional(), NumberRange(0, 1440, "Minutes, from 0 to 1440.")])
-    outcome = choice("Outcome", OUTCOMES)
+    outcome = choice("Outcome", OUTCOMES, default="")
 
 
 class Upload(Form):
