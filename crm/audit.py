@@ -1,5 +1,5 @@
 """Who changed what, when and why. ``detail`` carries ids and names of fields, never mail content, passwords or
-tokens."""
+tokens. The sentences of the page are ``crm.audit_words``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm.models import Audit, User
@@ -25,6 +25,18 @@ class AuditRow:
     subject_kind: str
     subject_id: int | None
     detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the page is narrowed to. ``actor_id`` 0 means the system; ``since`` is in it, ``until`` is not (UTC)."""
+
+    actor_id: int | None = None
+    action: str = ""
+    subject_kind: str = ""
+    subject_id: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 def record(
@@ -56,18 +68,47 @@ def page(
 ) -> list[AuditRow]:
     """Newest first. An admin sees all rows, others what they did themselves. ``before`` is the id the last page
     ended with."""
+    chosen = Filter(action=action or "", subject_kind=subject_kind or "", subject_id=subject_id)
+    return filtered(session, viewer, chosen, before=before, limit=limit)
+
+
+def filtered(
+    session: Session, viewer: Viewer, chosen: Filter, *, before: int | None = None, limit: int = 50
+) -> list[AuditRow]:
+    """The same, narrowed further."""
     query = select(Audit, User.name).outerjoin(User, User.id == Audit.actor_id).order_by(Audit.id.desc()).limit(limit)
     if not viewer.is_admin:
         query = query.where(Audit.actor_id == viewer.user_id)
-    if subject_kind is not None:
-        query = query.where(Audit.subject_kind == subject_kind)
-    if subject_id is not None:
-        query = query.where(Audit.subject_id == subject_id)
-    if action is not None:
-        query = query.where(Audit.action == action)
+    if chosen.actor_id is not None:
+        query = query.where(Audit.actor_id == chosen.actor_id if chosen.actor_id else Audit.actor_id.is_(None))
+    for column, value in ((Audit.action, chosen.action), (Audit.subject_kind, chosen.subject_kind)):
+        if value:
+            query = query.where(column == value)
+    if chosen.subject_id is not None:
+        query = query.where(Audit.subject_id == chosen.subject_id)
+    if chosen.since is not None:
+        query = query.where(Audit.at >= chosen.since)
+    if chosen.until is not None:
+        query = query.where(Audit.at < chosen.until)
     if before is not None:
         query = query.where(Audit.id < before)
     return [
         AuditRow(a.id, a.at, name or "system", a.action, a.subject_kind, a.subject_id, a.detail)
         for a, name in session.execute(query)
     ]
+
+
+def choices(session: Session, viewer: Viewer) -> tuple[list[str], list[str]]:
+    """The actions and the kinds of subjects that there are, for the filters."""
+    mine = [] if viewer.is_admin else [Audit.actor_id == viewer.user_id]
+    rows = session.execute(select(Audit.action, Audit.subject_kind).where(*mine).distinct()).all()
+    return sorted({row.action for row in rows}), sorted({row.subject_kind for row in rows if row.subject_kind})
+
+
+def refused_today(session: Session, actor_id: int, since: datetime) -> int:
+    """How many attempts at what isn't theirs were written down for a person since."""
+    mine = Audit.actor_id == actor_id, Audit.action == REFUSED, Audit.at >= since
+    return session.scalar(select(func.count()).select_from(Audit).where(*mine)) or 0
+
+
+REFUSED = "access.refused"

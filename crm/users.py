@@ -1,4 +1,4 @@
-"""People who sign in: creation, passwords (argon2id), roles, and leaving with a hand-over in one step.
+"""People who sign in: creation, passwords (argon2id), and roles. Leaving is ``crm.leaving``.
 
 Never logs a password and never says whether an address is known. Facts: RFC 9106 (argon2), NIST SP 800-63B 5.1.1
 (length is the only composition rule).
@@ -6,19 +6,17 @@ Never logs a password and never says whether an address is known. Facts: RFC 910
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm import audit
 from crm.errors import NotFound, Refused
-from crm.models import Account, Company, Contact, Deal, ReviewState, Task, User
+from crm.models import User
 from crm.privacy import Viewer
 from matching.addresses import canonical
 
@@ -127,55 +125,10 @@ def viewer(user: User) -> Viewer:
     return Viewer(user.id, user.role)
 
 
-@dataclass(frozen=True, slots=True)
-class HandOver:
-    """What moved to the successor when somebody left, by noun, and how many of their mailboxes were paused."""
-
-    contacts: int
-    companies: int
-    deals: int
-    tasks: int
-    accounts_paused: int
-
-
-def deactivate(
-    session: Session, user_id: int, *, hand_over_to: int | None, now: datetime, actor_id: int | None
-) -> HandOver:
-    """End a user's access; the log stays. Contacts, companies, open deals and open tasks go to ``hand_over_to`` (None
-    leaves them unowned), mailboxes are paused. What was private stays private. Raises Refused for the last admin or a
-    bad successor."""
-    user = by_id(session, user_id)
+def check_may_leave(session: Session, user: User) -> None:
+    """Raises Refused for the last admin. Leaving itself is ``crm.leaving``."""
     if user.role == "admin":
-        _keep_one_admin(session, user_id)
-    if hand_over_to is not None and (hand_over_to == user_id or not by_id(session, hand_over_to).active):
-        raise Refused("Hand over to another, active user.", "hand_over_to")
-    moved = _hand_over(session, user_id, hand_over_to)
-    user.active, user.deactivated_at = False, now
-    user.session_epoch += 1
-    detail = {"to": hand_over_to, **{name: getattr(moved, name) for name in HandOver.__slots__}}
-    audit.record(
-        session, actor_id=actor_id, action="user.deactivate", subject_kind="user", subject_id=user_id, detail=detail,
-        now=now,
-    )  # fmt: skip
-    return moved
-
-
-def _hand_over(session: Session, user_id: int, to: int | None) -> HandOver:
-    moved = {
-        "contacts": update(Contact).where(Contact.owner_id == user_id),
-        "companies": update(Company).where(Company.owner_id == user_id),
-        "deals": update(Deal).where(Deal.owner_id == user_id, Deal.status == "open"),
-        "tasks": update(Task).where(Task.owner_id == user_id, Task.done_at.is_(None)),
-    }
-    counts = {name: _rows(session, statement.values(owner_id=to)) for name, statement in moved.items()}
-    session.execute(update(ReviewState).where(ReviewState.assignee_id == user_id).values(assignee_id=to))
-    stages = Account.stage.not_in(("removed", "paused"))
-    paused = _rows(session, update(Account).where(Account.owner_id == user_id, stages).values(stage="paused"))
-    return HandOver(**counts, accounts_paused=paused)
-
-
-def _rows(session: Session, statement: Any) -> int:
-    return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+        _keep_one_admin(session, user.id)
 
 
 def _keep_one_admin(session: Session, user_id: int) -> None:

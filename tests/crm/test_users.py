@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import audit, companies, contacts, deals, pipelines, tasks, users
+from crm import audit, companies, contacts, deals, leaving, pipelines, tasks, users
 from crm.errors import NotFound, Refused
 from crm.models import Audit, User
 from tests.crm.world import World
@@ -39,7 +39,7 @@ def test_a_user_without_a_password_or_deactivated_cannot_sign_in(session: Sessio
     assert users.authenticate(session, user.email, "", now) is None
     users.set_password(session, user.id, PASSWORD, actor_id=None, now=now)
     assert users.authenticate(session, user.email, PASSWORD, now) is user
-    users.deactivate(session, user.id, hand_over_to=None, now=now, actor_id=None)
+    leaving.leave(session, user.id, {}, now=now, actor_id=None)
     assert users.authenticate(session, user.email, PASSWORD, now) is None
 
 
@@ -74,7 +74,7 @@ def test_the_last_admin_stays(session: Session, now) -> None:
     with pytest.raises(Refused):
         users.set_role(session, admin.id, "rep", actor_id=None, now=now)
     with pytest.raises(Refused):
-        users.deactivate(session, admin.id, hand_over_to=None, now=now, actor_id=None)
+        leaving.leave(session, admin.id, {}, now=now, actor_id=None)
     add(session, now, email="second@ourco.example", role="admin")
     users.set_role(session, admin.id, "rep", actor_id=None, now=now)
 
@@ -89,21 +89,40 @@ def test_who_leaves_hands_over_in_one_step_and_the_log_stays(world: World, now) 
     done = tasks.create(session, title="Done", owner_id=anna.id, now=now, actor_id=None)
     tasks.done(session, done.id, actor_id=None, now=now)
     item = world.item((anna, "subject"), to=[("contact", contact.id)])
-    moved = users.deactivate(session, anna.id, hand_over_to=ben.id, now=now, actor_id=world.ada.id)
+    before = leaving.of(session, anna.id)
+    assert (before.contacts, before.companies, before.deals, before.tasks, before.mailboxes) == (1, 1, 1, 1, 1)
+    step = leaving.leave(session, anna.id, dict.fromkeys(leaving.NOUNS, ben.id), now=now, actor_id=world.ada.id)
     session.expire_all()
-    assert (moved.contacts, moved.companies, moved.deals, moved.tasks, moved.accounts_paused) == (1, 1, 1, 1, 1)
     assert {contact.owner_id, company.owner_id, deal.owner_id, task.owner_id} == {ben.id}
     assert done.owner_id == anna.id
     assert world.accounts[anna.id].stage == "paused"
     from crm import item as items
 
     assert items.item(session, world.viewer(ben), item.id).row.subject == "Secret subject"
+    tasks.assign(session, [task.id], world.mia.id, actor_id=None, now=now)
+    undone = leaving.come_back(session, step.id, actor_id=world.ada.id, now=now)
+    assert {contact.owner_id, company.owner_id, deal.owner_id} == {anna.id}
+    assert (task.owner_id, undone.kept) == (world.mia.id, 1), "what was given on since stays"
+    assert (anna.active, anna.deactivated_at, world.accounts[anna.id].stage) == (True, None, "new")
+    assert leaving.last(session, anna.id) is None
+
+
+def test_who_leaves_may_hand_over_each_sort_to_somebody_else(world: World, now) -> None:
+    session, anna = world.session, world.anna
+    pipelines.ensure_default(session)
+    contact = contacts.create(session, name="C", owner_id=anna.id, now=now, actor_id=None)
+    deal = deals.create(session, title="D", owner_id=anna.id, now=now, actor_id=None)
+    task = tasks.create(session, title="T", owner_id=anna.id, now=now, actor_id=None)
+    leaving.leave(session, anna.id, {"contacts": world.ben.id, "deals": world.mia.id}, now=now, actor_id=None)
+    assert (contact.owner_id, deal.owner_id, task.owner_id) == (world.ben.id, world.mia.id, None)
+    with pytest.raises(Refused):
+        leaving.leave(session, anna.id, {}, now=now, actor_id=None)
 
 
 def test_a_hand_over_needs_somebody_active_and_else(world: World, now) -> None:
     for successor in (world.anna.id, 999_999):
         with pytest.raises((Refused, NotFound)):
-            users.deactivate(world.session, world.anna.id, hand_over_to=successor, now=now, actor_id=None)
+            leaving.leave(world.session, world.anna.id, {"tasks": successor}, now=now, actor_id=None)
 
 
 def test_changes_of_users_are_audited_and_read_by_admins_only(world: World, now) -> None:

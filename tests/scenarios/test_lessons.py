@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import delete
 
 from connectors.errors import NeedsPerson, TryLater
-from crm import companies, contacts
+from crm import companies, contacts, leaving
 from crm.errors import Refused
 from crm.models import Address, Communication, CommunicationBody, Ledger, Link, Participant, Sighting, Stream, User
 from crm.privacy import Viewer
@@ -473,13 +473,12 @@ def test_trap_more_than_twenty_five_recipients(office: Office) -> None:
 
 
 def test_trap_a_user_leaves_and_the_log_stays(office: Office) -> None:
-    from crm import users
-
     box = office.mailbox()
     office.deliver(box, mail())
     office.sync()
     with office.service.db.transaction() as session:
-        users.deactivate(session, office.rep, hand_over_to=office.ben, now=office.clock(), actor_id=office.ada)
+        to = dict.fromkeys(leaving.NOUNS, office.ben)
+        leaving.leave(session, office.rep, to, now=office.clock(), actor_id=office.ada)
     assert len(office.log()) == 1
     assert {row.id for row in office.rows(User) if not row.active} == {office.rep}
 

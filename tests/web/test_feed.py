@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from icalendar import Calendar
 
-from crm import tasks, users
+from crm import leaving, tasks, users
 from crm.models import Communication
 from sync.service import Service
 from tests.web.conftest import NOW, Person, Team
@@ -68,7 +68,7 @@ def test_the_feed_of_somebody_who_left_is_closed(
 ) -> None:
     address = opened(priya)
     with service.db.transaction() as session:
-        users.deactivate(session, team.priya, hand_over_to=team.jonas, now=NOW, actor_id=team.admin)
+        leaving.leave(session, team.priya, {}, now=NOW, actor_id=team.admin)
     stranger.get(address, 404)
 
 
