@@ -37,13 +37,15 @@ MENU = (
     ("Today", "home.page", "home", "g h"),
     ("Log", "log.page", "log", "g l"),
     ("Review", "review.page", "review", "g r"),
-    ("Deals", "deals.listing", "deals", "g p"),
+    ("Pipeline", "pipeline.page", "pipeline", "g p"),
     ("Tasks", "tasks.listing", "tasks", "g t"),
     ("Contacts", "contacts.listing", "contacts", "g c"),
     ("Companies", "companies.listing", "companies", "g o"),
     ("Reports", "reports.listing", "reports", "g e"),
     ("Accounts", "accounts.listing", "accounts", "g a"),
 )
+PARTS = {"pipeline": ("deals", "stages", "currencies")}
+"""Blueprints whose pages belong to another one's entry."""
 ADMIN = (
     ("People", "people.listing", "people", ""),
     ("Settings", "settings.page", "settings", "g s"),
@@ -59,7 +61,12 @@ def facts() -> Facts:
         corner = health.corner(session, door.viewer(), door.now())
     entries = (*MENU, *(ADMIN if door.me().admin else ()))
     items = [
-        Item(label, url_for(endpoint), request.blueprint == noun, key, *counts.get(noun, (0, False)))
+        Item(label, url_for(endpoint), _here(noun), key, *counts.get(noun, (0, False)))
         for label, endpoint, noun, key in entries
     ]
     return Facts(items, corner)
+
+
+def _here(noun: str) -> bool:
+    """Whether the page belongs to that entry."""
+    return request.blueprint in (noun, *PARTS.get(noun, ()))

@@ -14,6 +14,7 @@ from web.views import (
     companies,
     connecting,
     contacts,
+    currencies,
     deals,
     deciding,
     feed,
@@ -29,10 +30,12 @@ from web.views import (
     log,
     me,
     microsoft,
+    moves,
     offers,
     ops,
     people,
     pins,
+    pipeline,
     quality,
     records,
     reports,
@@ -40,20 +43,22 @@ from web.views import (
     rules,
     search,
     settings,
+    stages,
     tasks,
     writing,
 )
 
 MODULES = (
-    auth, home, log, items, review, deciding, contacts, companies, deals, tasks, writing, importing, accounts,
+    auth, home, log, items, review, deciding, contacts, companies, deals, pipeline, stages, currencies,
+    tasks, writing, importing, accounts,
     connecting, google, microsoft, hooks, people,
     files, fields, pins, offers,
     rules, quality, reports, goals, cleaning, settings, audit, me, feed, help, search, api, ops,
 )  # fmt: skip
 
 ALL: tuple[Blueprint, ...] = tuple(module.blueprint for module in MODULES)
-PAGES = records
-"""Adds the record pages to the blueprints of contacts, companies and deals."""
+PAGES = records, moves
+"""Add the record pages to the blueprints of contacts, companies and deals, and what is done to deals."""
 
 UPLOADS: dict[str, int] = {"importing.preview": 10_000_000, "importing.run": 20_000_000, "hooks.microsoft": 1_000_000,
                            "files.new": 11_000_000}

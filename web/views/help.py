@@ -9,7 +9,7 @@ blueprint = Blueprint("help", __name__, url_prefix="/help")
 KEYS = (
     ("Everywhere", (
         ("/", "search"), ("Ctrl K", "go to any page"), ("?", "this page"), ("z", "undo what was just done"),
-        ("g h", "today"), ("g l", "log"), ("g r", "review"), ("g p", "deals"), ("g t", "tasks"), ("g c", "contacts"),
+        ("g h", "today"), ("g l", "log"), ("g r", "review"), ("g p", "pipeline"), ("g t", "tasks"), ("g c", "contacts"),
         ("g o", "companies"), ("g a", "accounts"), ("Esc", "leave a field"),
     )),
     ("Lists", (("j k", "next, previous"), ("Enter", "open"), ("n", "new"))),
