@@ -1,106 +1,86 @@
-"""Who has no next step: leads and open deals with neither an open task nor a meeting ahead, so that none is lost.
-Records are the team's; of the log only what exists for the viewer counts."""
+"""What comes next on a deal: its open tasks, or else a meeting that is planned. A task that was put off counts from
+the moment it comes back; one without a date is a next step like any other. Set-based: one statement.
+
+An all-day task is due on its date in the viewer's zone; the others at their moment.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy.orm import Session
 
-from crm.held import planned
-from crm.models import Communication, Company, Contact, Deal, DealContact, Link, Stage, Task, User
-from crm.privacy import Viewer, member, visible
+from crm.models import Task
+from crm.silence import Silence
 
-PAGE_MAX = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """A record without a next step. ``detail`` is its company or stage."""
-
-    kind: str
-    id: int
-    name: str
-    detail: str
-    owner_id: int | None
-    owner: str
-    since: datetime
+STATES = ("overdue", "today", "none", "future")
+"""In the order deals are shown in: what is late first, what is in hand last."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A page of them with the whole number."""
+class NextStep:
+    """``state`` is overdue, today, none or future. ``at`` (UTC) is when it is due, ``whole_day`` whether only its date
+    counts; None without a date. ``meeting``: it is a meeting ahead and no task."""
 
-    rows: list[Stuck]
-    total: int
+    state: str
+    at: datetime | None = None
+    whole_day: bool = False
+    meeting: bool = False
 
-
-def leads(
-    session: Session, viewer: Viewer, *, owner_id: int | None = None, now: datetime, limit: int = PAGE_MAX
-) -> Found:
-    """Leads without an open task of their own or of a deal of theirs, and without a meeting ahead, the oldest
-    first."""
-    member(viewer)
-    deal_task = exists().where(
-        DealContact.contact_id == Contact.id, Task.deal_id == DealContact.deal_id, *_open_task()
-    )
-    where = [
-        Contact.lifecycle == "lead", Contact.deleted_at.is_(None), ~_task(Task.contact_id == Contact.id),
-        ~deal_task.correlate(Contact), ~_ahead(viewer, "contact", Contact.id, now),
-    ]  # fmt: skip
-    if owner_id is not None:
-        where.append(Contact.owner_id == owner_id)
-    columns = (Contact.id, Contact.name, Company.name, Contact.owner_id, User.name, Contact.created_at)
-    query = (
-        select(*columns)
-        .outerjoin(Company, Company.id == Contact.company_id)
-        .outerjoin(User, User.id == Contact.owner_id)
-        .where(*where)
-    )
-    return _found(session, "contact", query.order_by(Contact.created_at, Contact.id), limit)
+    @property
+    def rank(self) -> int:
+        """Its place in the order of ``STATES``."""
+        return STATES.index(self.state)
 
 
-def deals(
-    session: Session, viewer: Viewer, *, owner_id: int | None = None, now: datetime, limit: int = PAGE_MAX
-) -> Found:
-    """Open deals without an open task and without a meeting ahead, the oldest first."""
-    member(viewer)
-    where = [
-        Deal.status == "open", Deal.deleted_at.is_(None), ~_task(Task.deal_id == Deal.id),
-        ~_ahead(viewer, "deal", Deal.id, now),
-    ]  # fmt: skip
-    if owner_id is not None:
-        where.append(Deal.owner_id == owner_id)
-    columns = (Deal.id, Deal.title, Stage.name, Deal.owner_id, User.name, Deal.created_at)
-    query = select(*columns).join(Stage, Stage.id == Deal.stage_id).outerjoin(User, User.id == Deal.owner_id)
-    return _found(session, "deal", query.where(*where).order_by(Deal.created_at, Deal.id), limit)
+NOTHING = NextStep("none")
 
 
-def _found(session: Session, kind: str, query: Any, limit: int) -> Found:
-    total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
-    rows = session.execute(query.limit(min(limit, PAGE_MAX)))
-    return Found([Stuck(kind, i, name, detail or "", o, who or "", at) for i, name, detail, o, who, at in rows], total)
+def of_deals(
+    session: Session, deal_ids: Any, silences: Mapping[int, Silence], *, now: datetime, zone: ZoneInfo
+) -> dict[int, NextStep]:
+    """The next step of each deal of ``silences``, which know of meetings ahead. ``deal_ids``: the same deals, as ids or
+    as a query."""
+    tasks = {row.deal_id: row for row in session.execute(_earliest(deal_ids, now))}
+    return {
+        deal_id: of_task(tasks[deal_id], now, zone) if deal_id in tasks else of_meeting(silence.next_meeting, now, zone)
+        for deal_id, silence in silences.items()
+    }
 
 
-def _open_task() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return Task.done_at.is_(None), Task.deleted_at.is_(None)
+def of_task(row: Any, now: datetime, zone: ZoneInfo) -> NextStep:
+    """The step of a row with ``day`` (the earliest all-day date) and ``moment`` (the earliest moment). Pure."""
+    today = now.astimezone(zone).date()
+    if row.day is not None and (row.moment is None or row.day.date() <= row.moment.astimezone(zone).date()):
+        state = "overdue" if row.day.date() < today else "today" if row.day.date() == today else "future"
+        if state != "today" or row.moment is None or row.moment >= now:
+            return NextStep(state, row.day, True)
+    if row.moment is None:
+        return NextStep("future")
+    if row.moment < now:
+        return NextStep("overdue", row.moment)
+    return NextStep("today" if row.moment.astimezone(zone).date() == today else "future", row.moment)
 
 
-def _task(about: ColumnElement[bool]) -> ColumnElement[bool]:
-    return select(Task.id).where(about, *_open_task()).exists()
+def of_meeting(at: datetime | None, now: datetime, zone: ZoneInfo) -> NextStep:
+    """The step of a deal without open tasks. Pure."""
+    if at is None:
+        return NOTHING
+    same_day = at.astimezone(zone).date() == now.astimezone(zone).date()
+    return NextStep("today" if same_day else "future", at, meeting=True)
 
 
-def _ahead(viewer: Viewer, kind: str, column: Any, now: datetime) -> ColumnElement[bool]:
-    """A meeting to come is linked to it."""
-    linked = aliased(Link)
-    meetings = (
-        select(linked.target_id)
-        .join(Communication, Communication.id == linked.communication_id)
-        .where(linked.target_kind == kind, linked.tombstoned.is_(False), Communication.status == "linked")
-        .where(planned(now), visible(viewer))
-    )
-    return column.in_(meetings)  # type: ignore[no-any-return]
-
+def _earliest(deal_ids: Any, now: datetime) -> Any:
+    """For each deal with open tasks the earliest all-day date, and the earliest moment."""
+    put_off = and_(Task.snoozed_until.is_not(None), Task.snoozed_until > now)
+    back = or_(Task.snoozed_until.is_(None), Task.snoozed_until <= now)
+    day = case((and_(back, Task.due_all_day.is_(True)), Task.due_at))
+    moment = case((put_off, Task.snoozed_until), (Task.due_all_day.is_(False), Task.due_at))
+    query = select(Task.deal_id, func.min(day).label("day"), func.min(moment).label("moment"))
+    open_ = Task.done_at.is_(None), Task.deleted_at.is_(None)
+    return query.where(Task.deal_id.in_(deal_ids), *open_).group_by(Task.deal_id)
