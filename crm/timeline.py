@@ -6,6 +6,7 @@ Every question goes through ``crm.privacy``; what a row shows is ``crm.log_rows`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -98,11 +99,15 @@ def upcoming(
 ) -> list[LogRow]:
     """What lies ahead, the nearest first, the next one of each series; cancelled ones left out."""
     where = [*conditions(session, viewer, filters or LogFilter()), Communication.occurred_at > now]
+    return build(session, viewer, soonest(session, [*where, Communication.cancelled.is_(False)], limit))
+
+
+def soonest(session: Session, where: Iterable[ColumnElement[bool]], limit: int) -> list[Communication]:
+    """The nearest items under these conditions (which hold the viewer's), of each thread or series the next one."""
     rank = func.row_number().over(partition_by=group(), order_by=(Communication.occurred_at, Communication.id))
-    inner = select(Communication.id, rank.label("rank")).where(*where, Communication.cancelled.is_(False)).subquery()
+    inner = select(Communication.id, rank.label("rank")).where(*where).subquery()
     query = select(Communication).join(inner, inner.c.id == Communication.id).where(inner.c.rank == 1)
-    ordered = query.order_by(Communication.occurred_at, Communication.id).limit(limit)
-    return build(session, viewer, list(session.scalars(ordered)))
+    return list(session.scalars(query.order_by(Communication.occurred_at, Communication.id).limit(limit)))
 
 
 @dataclass(frozen=True, slots=True)

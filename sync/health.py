@@ -186,6 +186,36 @@ def _stream(account: Account, row: Stream, counts: dict[str, int]) -> StreamHeal
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An account that needs a look. ``word`` and ``colour`` as in ``AccountHealth``."""
+
+    id: int
+    address: str
+    owner_id: int
+    word: str
+    colour: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """How many accounts the viewer has to do with, and those of them that are not well."""
+
+    accounts: int
+    rows: tuple[Trouble, ...]
+
+
+def troubles(session: Session, viewer: Viewer, now: datetime) -> Troubles:
+    """One statement: the viewer's accounts that are not well; for admins everybody's."""
+    query = select(Account).where(Account.removed_at.is_(None)).order_by(Account.id)
+    if viewer.role != "admin":
+        query = query.where(Account.owner_id == viewer.user_id)
+    held = [(account, *_word(account, now)) for account in session.scalars(query)]
+    bad = (Trouble(a.id, a.address, a.owner_id, w, c, a.error) for a, w, c in held if c in ("warn", "bad"))
+    return Troubles(len(held), tuple(bad))
+
+
 def _word(account: Account, now: datetime) -> tuple[str, str]:
     if account.stage == "paused":
         return "paused", "none"

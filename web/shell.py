@@ -4,8 +4,9 @@ statements."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
-from flask import request, url_for
+from flask import g, request, url_for
 
 from crm import review, tasks
 from sync import health
@@ -54,7 +55,13 @@ ADMIN = (
 
 
 def facts() -> Facts:
-    """Read the counts and build the menu for who is signed in."""
+    """Read the counts and build the menu for who is signed in, once a request."""
+    if "shell" not in g:
+        g.shell = _read()
+    return cast(Facts, g.shell)
+
+
+def _read() -> Facts:
     with door.reading() as session:
         due = tasks.count_due(session, door.viewer(), now=door.now())
         counts = {"review": (review.waiting(session, door.viewer(), now=door.now()), False), "tasks": (due, True)}

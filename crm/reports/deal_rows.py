@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from crm import currencies, workspace
 from crm.currencies import Rates, Sum
 from crm.errors import NotFound
+from crm.forecast import weighted
 from crm.models import Company, Deal, Stage, User
 from crm.reports.shape import ROWS_MAX, Bucket, Column, Line, Scope, Table
 
@@ -68,11 +69,6 @@ def rates_on(session: Session, days: Iterable[date]) -> dict[date, Rates]:
 def exact(amount: Any) -> Decimal:
     """A sum of money from the database, to the penny (SQLite adds in floating point)."""
     return Decimal(0) if amount is None else Decimal(str(amount)).quantize(PENNY)
-
-
-def weighted(amount: Decimal, percent: int) -> Decimal:
-    """Value times probability."""
-    return amount * percent / 100
 
 
 def add(sums: Iterable[Sum], base: str) -> Sum:

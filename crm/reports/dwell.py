@@ -63,9 +63,9 @@ def _stays(scope: Scope) -> Any:
     lasts). A stay ends with the deal's next change of stage."""
     change = DealStageChange
     order = (change.at, change.id)
-    following = func.lead(change.at, type_=change.at.type).over(partition_by=change.deal_id, order_by=order).label("until")
+    following = func.lead(change.at, type_=change.at.type).over(partition_by=change.deal_id, order_by=order)
     came = change.to_stage_id.label("stage_id"), change.at.label("since")
-    stays = select(change.deal_id, *came, following).subquery()
+    stays = select(change.deal_id, *came, following.label("until")).subquery()
     stage = Stage.__table__.alias("stayed_in")
     here = deal_rows.of_scope(Scope(scope.since, scope.until, scope.zone, scope.owner_id))
     query = (

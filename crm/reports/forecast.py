@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, extract, func, select
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
-from crm.currencies import Rates
+from crm import forecast
 from crm.errors import NotFound
-from crm.models import Deal, Stage
+from crm.forecast import Month
+from crm.models import Deal
 from crm.privacy import Viewer, member
 from crm.reports import deal_rows
 from crm.reports.shape import Chart, Column, Line, Report, Scope, Table, month_name
@@ -20,31 +19,23 @@ COLUMNS = (
     Column("deals", "Deals", "count", True), Column("value", "Value", "money", True),
     Column("weighted", "Weighted", "money", True),
 )  # fmt: skip
-PASSED, NONE = "passed", "none"
+PASSED, LATER, NONE = "passed", "later", "none"
+WORDS = {PASSED: "Date has passed", LATER: "Later", NONE: "No date", "total": "All"}
+MONTHS = 12
 
 
 def table(session: Session, viewer: Viewer, scope: Scope, now: datetime) -> Table:
-    """Deals whose date has passed, then one line a month, then those without a date."""
-    member(viewer)
+    """Deals whose date has passed, then a line for each month ahead, those later, and those without a date."""
     today = now.astimezone(scope.zone).date()
-    rates = deal_rows.rates_on(session, [today])[today]
-    passed = (Deal.expected_close < today).label("passed")
-    year, month = (extract(part, Deal.expected_close).label(part) for part in ("year", "month"))
-    chance = deal_rows.chance().label("percent")
-    query = (
-        select(passed, year, month, chance, Deal.currency, func.count().label("deals"),
-               func.sum(Deal.value).label("value"))
-        .join(Stage, Stage.id == Deal.stage_id)
-        .where(Deal.status == "open", *deal_rows.of_scope(scope))
-        .group_by(passed, year, month, chance, Deal.currency)
-    )  # fmt: skip
-    groups: dict[str, list[Any]] = {}
-    for row in session.execute(query):
-        groups.setdefault(_key(row), []).append(row)
-    order = sorted(groups, key=lambda key: (key == NONE, key != PASSED, key))
-    lines = tuple(_line(key, _label(key), groups[key], rates) for key in order)
-    everything = [row for found in groups.values() for row in found]
-    total = _line("total", "All", everything, rates) if lines else None
+    found = forecast.by_month(
+        session, viewer, today=today, months=MONTHS, owner_id=scope.owner_id, pipeline_id=scope.pipeline_id
+    )
+    if not found.total.count:
+        return Table("Expected to close", COLUMNS, ())
+    months = [(_key(month.first), month) for month in found.months]
+    parts = [(PASSED, found.passed), *months, (LATER, found.later), (NONE, found.undated)]
+    lines = tuple(_line(key, m) for key, m in parts if m.count or key not in WORDS)
+    total = _line("total", found.total)
     return Table("Expected to close", COLUMNS, lines, total, (), Chart("bars", ("value", "weighted")))
 
 
@@ -64,31 +55,28 @@ def _in_line(line: str, today: date) -> list[ColumnElement[bool]]:
         return [Deal.expected_close.is_(None)]
     if line == PASSED:
         return [Deal.expected_close < today]
+    if line == LATER:
+        return [Deal.expected_close >= _after(today.replace(day=1), MONTHS)]
     try:
         first = date.fromisoformat(line).replace(day=1)
     except ValueError:
         raise NotFound("There is no such line in this report.") from None
-    following = date(first.year + first.month // 12, first.month % 12 + 1, 1)
-    return [Deal.expected_close >= max(first, today), Deal.expected_close < following]
+    return [Deal.expected_close >= max(first, today), Deal.expected_close < _after(first, 1)]
 
 
-def _key(row: Any) -> str:
-    if row.year is None:
-        return NONE
-    return PASSED if row.passed else date(int(row.year), int(row.month), 1).isoformat()
+def _after(first: date, months: int) -> date:
+    total = first.year * 12 + first.month - 1 + months
+    return date(total // 12, total % 12 + 1, 1)
 
 
-def _label(key: str) -> str:
-    words = {NONE: "No date", PASSED: "Date has passed"}
-    return words[key] if key in words else month_name(date.fromisoformat(key))
+def _key(first: date | None) -> str:
+    return first.replace(day=1).isoformat() if first else NONE
 
 
-def _line(key: str, label: str, found: Sequence[Any], rates: Rates) -> Line:
-    held = [(row.currency, deal_rows.exact(row.value)) for row in found]
-    likely = [(c, deal_rows.weighted(v, row.percent)) for (c, v), row in zip(held, found, strict=True)]
-    deals: int = sum(row.deals for row in found)
+def _line(key: str, month: Month) -> Line:
+    label = WORDS.get(key) or month_name(date.fromisoformat(key))
     marked = "their closing date has passed" if key == PASSED else ""
-    return Line(key, label, {"deals": deals, "value": rates.sum(held), "weighted": rates.sum(likely)}, marked=marked)
+    return Line(key, label, {"deals": month.count, "value": month.open, "weighted": month.weighted}, marked=marked)
 
 
 REPORT = Report(

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from crm.currencies import Rates
+from crm.forecast import weighted
 from crm.models import Deal, DealStageChange, DealValueChange, Pipeline, Stage
 from crm.privacy import Viewer, member
 from crm.reports import deal_rows
@@ -117,7 +118,7 @@ def _latest(history: Any, moment: datetime) -> Any:
 
 def _line(key: str, label: str, found: Sequence[Any], rates: Rates) -> Line:
     held = [(row.currency, deal_rows.exact(row.value)) for row in found]
-    likely = [(c, deal_rows.weighted(v, row.percent)) for (c, v), row in zip(held, found, strict=True)]
+    likely = [(c, weighted(v, row.percent)) for (c, v), row in zip(held, found, strict=True)]
     deals: int = sum(row.deals for row in found)
     return Line(key, label, {"deals": deals, "value": rates.sum(held), "weighted": rates.sum(likely)})
 

@@ -10,6 +10,7 @@ from crm.reports import (
     customers,
     dwell,
     engagement,
+    follow_up,
     forecast,
     goals,
     pipeline,
@@ -23,7 +24,7 @@ ALL: tuple[Report, ...] = tuple(
     module.REPORT
     for module in (
         pipeline, forecast, conversion, dwell, silence, revenue, closing, goals, activity, sources, customers,
-        engagement,
+        engagement, follow_up,
     )
 )  # fmt: skip
 
