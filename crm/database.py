@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from crm import names
 
 BUSY_TIMEOUT_MS = 30_000
+READING = "reading"
+"""The key in ``Session.info`` that says a session writes nothing, so that what it read once may be kept."""
 names.follow()
 
 
@@ -51,8 +53,9 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A session for reading only: on SQLite it takes no write lock, so that pages never wait for a sync."""
         connection = self.engine.connect().execution_options(read_only=True)
+        info = {**self._info, READING: True}
         try:
-            with connection.begin(), Session(bind=connection, expire_on_commit=False, info=self._info) as session:
+            with connection.begin(), Session(bind=connection, expire_on_commit=False, info=info) as session:
                 yield session
         finally:
             connection.close()

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm import audit, outbox
+from crm.database import READING
 from crm.errors import Refused
 from crm.models import Account, Setting
 from crm.privacy import Tier
@@ -50,8 +51,17 @@ class Declared:
 def get(session: Session, name: str) -> Any:
     """The value in force: what was put, else the default. Raises BadValue for an unknown name."""
     declared = _declared(name)
+    if READING in session.info:
+        return _kept(session).get(name, declared.default)
     row = session.get(Setting, name)
     return declared.default if row is None else row.value
+
+
+def _kept(session: Session) -> dict[str, Any]:
+    """What was put, read once in a session that writes nothing: a page asks for many settings."""
+    if "settings" not in session.info:
+        session.info["settings"] = {row.name: row.value for row in session.scalars(select(Setting))}
+    return dict(session.info["settings"])
 
 
 def all_(session: Session) -> dict[str, Any]:

@@ -66,8 +66,20 @@ class AccountHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """An account that needs a look. ``word`` and ``colour`` as in ``AccountHealth``."""
+
+    id: int
+    address: str
+    owner_id: int
+    word: str
+    colour: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Corner:
-    """The summary in the corner of each page."""
+    """The summary in the corner of each page. ``troubles`` are the accounts that are not well."""
 
     accounts: int
     level: int
@@ -75,6 +87,7 @@ class Corner:
     newest: datetime | None
     colour: str
     says: str
+    troubles: tuple[Trouble, ...] = ()
 
 
 def accounts(session: Session, viewer: Viewer, now: datetime, *, streams: bool = True) -> list[AccountHealth]:
@@ -186,36 +199,6 @@ def _stream(account: Account, row: Stream, counts: dict[str, int]) -> StreamHeal
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """An account that needs a look. ``word`` and ``colour`` as in ``AccountHealth``."""
-
-    id: int
-    address: str
-    owner_id: int
-    word: str
-    colour: str
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Troubles:
-    """How many accounts the viewer has to do with, and those of them that are not well."""
-
-    accounts: int
-    rows: tuple[Trouble, ...]
-
-
-def troubles(session: Session, viewer: Viewer, now: datetime) -> Troubles:
-    """One statement: the viewer's accounts that are not well; for admins everybody's."""
-    query = select(Account).where(Account.removed_at.is_(None)).order_by(Account.id)
-    if viewer.role != "admin":
-        query = query.where(Account.owner_id == viewer.user_id)
-    held = [(account, *_word(account, now)) for account in session.scalars(query)]
-    bad = (Trouble(a.id, a.address, a.owner_id, w, c, a.error) for a, w, c in held if c in ("warn", "bad"))
-    return Troubles(len(held), tuple(bad))
-
-
 def _word(account: Account, now: datetime) -> tuple[str, str]:
     if account.stage == "paused":
         return "paused", "none"
@@ -258,7 +241,8 @@ def corner(session: Session, viewer: Viewer, now: datetime) -> Corner:
     query = select(Account).where(Account.removed_at.is_(None))
     if viewer.role != "admin":
         query = query.where(Account.owner_id == viewer.user_id)
-    words = [(_word(account, now), account.last_success_at) for account in session.scalars(query)]
+    held = list(session.scalars(query.order_by(Account.id)))
+    words = [(_word(account, now), account.last_success_at) for account in held]
     good = sum(colour == "good" for (_, colour), _ in words)
     bad = sum(colour == "bad" for (_, colour), _ in words)
     newest = max((at for _, at in words if at), default=None)
@@ -269,4 +253,6 @@ def corner(session: Session, viewer: Viewer, now: datetime) -> Corner:
     says = (
         f"{good} account{'s' if good != 1 else ''} level" if not trouble else f"{trouble} of {len(words)} need a look"
     )
-    return Corner(len(words), good, trouble, newest, colour, says)
+    found = zip(held, words, strict=True)
+    bad_ones = (Trouble(a.id, a.address, a.owner_id, w, c, a.error) for a, ((w, c), _) in found if c in ("warn", "bad"))
+    return Corner(len(words), good, trouble, newest, colour, says, tuple(bad_ones))

@@ -63,7 +63,7 @@ def facts() -> Facts:
 
 def _read() -> Facts:
     with door.reading() as session:
-        due = tasks.count_due(session, door.viewer(), now=door.now())
+        due = tasks.count_due(session, door.viewer(), now=door.now(), zone=door.me().zone)
         counts = {"review": (review.waiting(session, door.viewer(), now=door.now()), False), "tasks": (due, True)}
         corner = health.corner(session, door.viewer(), door.now())
     entries = (*MENU, *(ADMIN if door.me().admin else ()))

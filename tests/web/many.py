@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from crm import companies, contacts, deals, notes, pipelines, tasks
+from crm import companies, contacts, deals, fields, files, notes, pipelines, tasks
 from crm.models import Notification
 from crm.viewing import Viewer
 from sync import accounts, outbox, passes
@@ -28,6 +28,7 @@ def rows(service: Service, seeded: Seeded, team: Team, folder: Path, times: int)
 def _records(service: Service, seeded: Seeded, team: Team, times: int) -> None:
     now = service.now()
     with service.db.transaction() as session:
+        fields.add(session, noun="contact", label="Region", type="text", actor_id=team.admin, now=now)
         stages = pipelines.stages(session, pipelines.ensure_default(session).id)
         for n in range(times):
             by = {"now": now - timedelta(days=30, minutes=-n), "actor_id": team.priya}
@@ -58,6 +59,7 @@ def _records(service: Service, seeded: Seeded, team: Team, times: int) -> None:
                     session, Viewer(team.priya, "rep"), kind="call", target=on, text=f"They agree, {n}.",
                     at=now - timedelta(days=40 + n), now=now,
                 )  # fmt: skip
+                files.add(session, Viewer(team.priya, "rep"), on, name=f"offer{n}.txt", content=b"An offer.", now=now)
             session.add(
                 Notification(user_id=team.priya, key=f"many:{n}", kind="test", text=f"Line {n}", created_at=now)
             )

@@ -13,8 +13,7 @@ from crm.due import all_day
 from crm.replies import NEWEST, OLDEST
 from crm.steps import own, undo
 from crm.task_lists import Filter
-from sync import health
-from web import auth, door, notes, words
+from web import auth, door, notes, shell, words
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -28,12 +27,12 @@ MANY = 200
 def page() -> str:
     """The start page."""
     order = OLDEST if request.args.get("replies") == OLDEST else NEWEST
+    around = shell.facts()
     with door.reading() as session:
         viewer, now = door.viewer(), door.now()
         days = int(workspace.get(session, "silent_days"))
-        troubles = health.troubles(session, viewer, now)
         context = {
-            "steps": _steps(session, connected=troubles.accounts > 0), "troubles": troubles, "days": days,
+            "steps": _steps(session, connected=around.corner.accounts > 0), "around": around, "days": days,
             "notices": notices.unread(session, door.me().id), **_due(session),
             "stages": today.stages(session, viewer, now=now, zone=words.zone(door.me().zone)),
             "replies": replies.waiting(session, viewer, now=now, order=order, limit=SHOWN), "order": order,
