@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from crm.models import Deal, DealStageChange, DealValueChange, Stage, User
 
@@ -50,21 +50,23 @@ class StageMove:
 
 def history(session: Session, deal_id: int) -> list[StageMove]:
     """Stage changes, oldest first."""
-    names = {stage.id: stage.name for stage in session.scalars(select(Stage))}
+    before, after = aliased(Stage), aliased(Stage)
     query = (
-        select(DealStageChange, User.name)
+        select(DealStageChange, User.name, before.name, after.name)
         .outerjoin(User, User.id == DealStageChange.actor_id)
+        .outerjoin(before, before.id == DealStageChange.from_stage_id)
+        .join(after, after.id == DealStageChange.to_stage_id)
         .where(DealStageChange.deal_id == deal_id)
         .order_by(DealStageChange.at, DealStageChange.id)
     )
     rows = session.execute(query).all()
-    until = [row.at for row, _ in rows[1:]] + [None]
+    until = [row.at for row, *_ in rows[1:]] + [None]
     return [
         StageMove(
-            row.at, names.get(row.from_stage_id or 0, ""), names[row.to_stage_id], actor or "system",
+            row.at, came or "", to, actor or "system",
             (end - row.at).total_seconds() / DAY if end else None, row.to_stage_id,
         )
-        for (row, actor), end in zip(rows, until, strict=True)
+        for (row, actor, came, to), end in zip(rows, until, strict=True)
     ]  # fmt: skip
 
 

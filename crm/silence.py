@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from crm import workspace
@@ -28,6 +28,7 @@ from crm.privacy import Viewer, visible
 UNREACHED = ("left_message", "no_answer", "busy")
 TWO_WAY = ("inbound", "call", "meeting")
 OURS = ("outbound", "call", "meeting")
+PLANNED = "planned"
 WORDS = {"inbound": "last reply", "call": "last call", "meeting": "last met"}
 
 
@@ -65,16 +66,15 @@ def of_deals(
     session: Session, viewer: Viewer, deal_ids: Iterable[int] | Select[int], *, now: datetime
 ) -> dict[int, Silence]:
     """The silence of each deal, as far as the log exists for the viewer. ``deal_ids`` may be a query for them. Unknown
-    and deleted deals are left out. Four statements."""
+    and deleted deals are left out. Three statements."""
     wanted = deal_ids if isinstance(deal_ids, Select) else list(dict.fromkeys(deal_ids))
     default = int(workspace.get(session, "silent_days"))
     query = select(Deal.id, Deal.created_at, Deal.status, Stage.rotting_days).join(Stage, Stage.id == Deal.stage_id)
     deals = session.execute(query.where(Deal.id.in_(wanted), Deal.deleted_at.is_(None))).all()
     touched: dict[int, dict[str, Any]] = {}
-    for row in session.execute(_latest(viewer, wanted, now)):
+    for row in session.execute(union_all(_latest(viewer, wanted, now), _ahead(viewer, wanted, now))):
         touched.setdefault(row.target_id, {})[row.sort] = row
-    ahead: dict[int, datetime] = dict(session.execute(_ahead(viewer, wanted, now)).all())
-    return {row.id: _silence(row, touched.get(row.id, {}), ahead.get(row.id), default, now) for row in deals}
+    return {row.id: _silence(row, touched.get(row.id, {}), default, now) for row in deals}
 
 
 def limit_of(rotting_days: int | None, default: int) -> int | None:
@@ -83,7 +83,7 @@ def limit_of(rotting_days: int | None, default: int) -> int | None:
     return days or None
 
 
-def _silence(deal: Any, last: dict[str, Any], ahead: datetime | None, default: int, now: datetime) -> Silence:
+def _silence(deal: Any, last: dict[str, Any], default: int, now: datetime) -> Silence:
     touches = [last[sort] for sort in TWO_WAY if sort in last]
     touch = max(touches, key=lambda row: row.occurred_at, default=None)
     since = touch.occurred_at if touch else deal.created_at
@@ -94,7 +94,7 @@ def _silence(deal: Any, last: dict[str, Any], ahead: datetime | None, default: i
     return Silence(
         deal_id=deal.id, last_id=touch.id if touch else None, last_kind=touch.sort if touch else "", since=since,
         last_in=came, last_out=sent, wrote_last=_wrote_last(came, sent),
-        unanswered=came is not None and (ours is None or came > ours), next_meeting=ahead,
+        unanswered=came is not None and (ours is None or came > ours), next_meeting=_at(last, (PLANNED,)),
         days=max(0, (now - since).days), limit=limit, too_long=too_long,
     )  # fmt: skip
 
@@ -124,7 +124,8 @@ def _latest(viewer: Viewer, wanted: Any, now: datetime) -> Select[Any]:
 
 def _ahead(viewer: Viewer, wanted: Any, now: datetime) -> Any:
     """When each deal's next meeting is."""
-    query = _linked(select(Link.target_id, func.min(Communication.occurred_at)), wanted)
+    first = func.min(Communication.occurred_at)
+    query = _linked(select(Link.target_id, literal(0), first, literal(PLANNED)), wanted)
     return query.where(planned(now), visible(viewer)).group_by(Link.target_id)
 
 

@@ -112,13 +112,14 @@ def restore(session: Session, stage_id: int, *, actor_id: int | None, now: datet
 
 
 def everything(session: Session) -> list[tuple[Pipeline, list[Stage], list[Stage]]]:
-    """Every pipeline in use with its stages in order, and the archived ones, the last one first. Two statements."""
-    found = [(pipeline, list[Stage](), list[Stage]()) for pipeline in pipelines.all_(session)]
-    by_id = {pipeline.id: (live, gone) for pipeline, live, gone in found}
-    for stage in session.scalars(select(Stage).order_by(Stage.archived_at.desc(), Stage.position, Stage.id)):
-        if stage.pipeline_id in by_id:
-            by_id[stage.pipeline_id][stage.archived_at is not None].append(stage)
-    return found
+    """Every pipeline in use with its stages in order, and the archived ones, the last one first. One statement."""
+    query = select(Pipeline, Stage).join(Stage, Stage.pipeline_id == Pipeline.id)
+    in_order = (Pipeline.position, Pipeline.id, Stage.archived_at.desc(), Stage.position, Stage.id)
+    found: dict[int, tuple[Pipeline, list[Stage], list[Stage]]] = {}
+    for pipeline, stage in session.execute(query.order_by(*in_order)):
+        held = found.setdefault(pipeline.id, (pipeline, [], []))
+        (held[1] if stage.archived_at is None else held[2]).append(stage)
+    return [held for held in found.values() if held[1]]
 
 
 def held_by(session: Session) -> dict[int, int]:

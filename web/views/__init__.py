@@ -15,6 +15,7 @@ from web.views import (
     connecting,
     contacts,
     currencies,
+    deal_people,
     deals,
     deciding,
     feed,
@@ -44,6 +45,8 @@ from web.views import (
     search,
     settings,
     stages,
+    task_bulk,
+    task_work,
     tasks,
     writing,
 )
@@ -57,7 +60,7 @@ MODULES = (
 )  # fmt: skip
 
 ALL: tuple[Blueprint, ...] = tuple(module.blueprint for module in MODULES)
-PAGES = records, moves
+PAGES = records, moves, deal_people, task_bulk, task_work
 """Add the record pages to the blueprints of contacts, companies and deals, and what is done to deals."""
 
 UPLOADS: dict[str, int] = {"importing.preview": 10_000_000, "importing.run": 20_000_000, "hooks.microsoft": 1_000_000,

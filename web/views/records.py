@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Any
 from flask import render_template, request
 from werkzeug.wrappers import Response
 
-from crm import belongings, contacts, deals, facts, lifecycle, pipelines, record_heads, record_lists, record_log, tasks
+from crm import (
+    belongings,
+    contacts,
+    deal_history,
+    deals,
+    facts,
+    lifecycle,
+    record_heads,
+    record_lists,
+    record_log,
+    silence,
+    stages,
+    tasks,
+    workspace,
+)
 from crm.belongings import Belonging
 from crm.timeline import LogFilter
 from web import custom, door, filters
@@ -71,10 +85,13 @@ def deal_page(deal_id: int) -> Page:
         head = record_heads.deal(session, deal_id)
         found = head.record
         offered = belongings.of_deal(session, door.viewer(), found, now=door.now()) if _whole() else []
-        stages = pipelines.stages(session, found.pipeline_id)
+        everything, moves = stages.everything(session), deals.history(session, deal_id)
+        mine = next((live for pipeline, live, _ in everything if pipeline.id == found.pipeline_id), [])
         context = {
-            "deal": found, "stages": stages, "stage": next((s for s in stages if s.id == found.stage_id), None),
-            "people": deals.people(session, deal_id), "history": deals.history(session, deal_id),
+            "deal": found, "stays": deal_history.stays(moves, found, mine, now=door.now()), "pipelines": everything,
+            "worths": deal_history.values(session, deal_id), "reasons": workspace.get(session, "lost_reasons"),
+            "silence": silence.of_deals(session, door.viewer(), [deal_id], now=door.now())[deal_id],
+            "people": deals.people(session, deal_id), "history": moves,
             "company": head.company, "owner": head.owner, "lists": record_lists.of_deal(session, deal_id),
             "custom": custom.of(session, "deal", found.custom), **_tasks(session, tasks.Filter(deal_id=deal_id)),
             **_timeline(session, {"deal_id": deal_id}, offered),
