@@ -83,7 +83,7 @@
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-row] input[type=checkbox]")) countPicked();
     if (event.target.matches("[data-submits]") && event.target.form) event.target.form.requestSubmit();
-    if (event.target.matches("[data-all]")) { all("input[type=checkbox]", event.target.closest("fieldset, form")).forEach((box) => { box.checked = event.target.checked; }); }
+    if (event.target.matches("[data-all]")) { all("input[type=checkbox]", event.target.closest("fieldset, form")).forEach((box) => { box.checked = event.target.checked; }); countPicked(); }
   });
   document.addEventListener("click", (event) => {
     const open = event.target.closest("[data-row] [data-open]");
