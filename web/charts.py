@@ -65,9 +65,9 @@ def _most(kind: str, frame: Frame) -> float:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 4, 5, 10 times a power of ten."""
+    """The next round number whose half is one too."""
     power = 10.0 ** (ceil(log10(value)) - 1) if value > 0 else 1.0
-    return next(n * power for n in (1, 2, 4, 5, 10) if n * power >= value * 0.999_999)
+    return next(n * power for n in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10) if n * power >= value * 0.999_999)
 
 
 def _y(value: float, most: float) -> float:

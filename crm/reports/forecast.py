@@ -21,7 +21,7 @@ COLUMNS = (
 )  # fmt: skip
 PASSED, LATER, NONE = "passed", "later", "none"
 WORDS = {PASSED: "Date has passed", LATER: "Later", NONE: "No date", "total": "All"}
-MONTHS = 12
+MONTHS = 6
 
 
 def table(session: Session, viewer: Viewer, scope: Scope, now: datetime) -> Table:

@@ -159,5 +159,5 @@ def weeks(scope: Scope) -> list[Bucket]:
 
 
 def month_name(day: date) -> str:
-    """ "March 2026"."""
-    return f"{day:%B %Y}"
+    """ "Mar 2026"."""
+    return f"{day:%b %Y}"

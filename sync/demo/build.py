@@ -14,8 +14,8 @@ from pathlib import Path
 from crm import contacts, csvimport, pipelines, users, workspace
 from sync import accounts, outbox, passes
 from sync.accounts import AccountSpec
-from sync.demo import story, traps
-from sync.demo.world import ADMIN, COMPANIES, DROPBOX, OWN, PASSWORD, TEAM, Rep, World, build
+from sync.demo import history, leads, story, traps
+from sync.demo.world import ADMIN, COMPANIES, DROPBOX, OWN, PASSWORD, SOURCES, STAGES, TEAM, Rep, World, build
 from sync.passes import AccountReport
 from sync.service import Service
 
@@ -35,7 +35,8 @@ def write(root: Path, world: World, now: datetime) -> Written:
         shutil.rmtree(root)
     found = traps.build(world, now)
     written = Written()
-    for letter in [*story.everyday(world, now), *found.letters]:
+    letters = [*story.everyday(world, now), *found.letters]
+    for letter in [*letters, *leads.letters(world, letters, now)]:
         data = letter.bytes_()
         for rep, folder in letter.boxes:
             _deliver(root / rep.name.split()[0].lower() / "Maildir", folder, data, letter.at, written.mails)
@@ -69,7 +70,8 @@ def _csv(folder: Path, world: World, now: datetime) -> None:
     people = [
         {
             "email": p.address, "name": p.name, "title": p.title, "phone": p.phone, "company": p.company,
-            "company_domain": p.domain, "owner": p.rep.address, "lifecycle": ("client", "lead", "past_client")[i % 3], "source": "fair",
+            "company_domain": p.domain, "owner": p.rep.address, "lifecycle": history.lifecycle(i), "source": SOURCES[i % 5],
+            "created_at": (now - timedelta(days=20 + i * 5)).isoformat(),
             "other_emails": "info@brightwell.example" if p.domain == "brightwell.example" else "",
         }
         for i, p in enumerate(p for p in world.people if p.known)
@@ -77,19 +79,17 @@ def _csv(folder: Path, world: World, now: datetime) -> None:
     deals = [
         {
             "title": d.title, "number": d.number, "company": d.company, "company_domain": d.domain,
-            "contacts": ";".join(p.address for p in d.people), "stage": d.stage, "value": d.value, "currency": "GBP",
-            "expected_close": (now + timedelta(days=10 + d.value % 50)).date().isoformat(), "owner": d.rep.address, "source": "fair",
-            "created_at": (now - timedelta(days=d.age)).isoformat(),
-            "closed_at": (now - timedelta(days=d.closed)).isoformat() if d.closed is not None else "",
-            "lost_reason": "price" if d.stage == "Lost" else "",
+            "contacts": ";".join(p.address for p in d.people), "stage": STAGES[0], "value": d.value, "currency": d.currency,
+            "expected_close": (now + timedelta(days=(n * 13) % 150 - 6 - (d.closed or 0))).date().isoformat(),
+            "owner": d.rep.address, "source": d.source, "created_at": (now - timedelta(days=d.age)).isoformat(),
         }
-        for d in world.deals
+        for n, d in enumerate(world.deals)
     ]  # fmt: skip
     tasks = [
         {"title": f"Follow up with {p.name}", "due": (now + timedelta(days=n % 9 - 3)).date().isoformat(), "owner": p.rep.address,
-         "contact": p.address, "type": "call"}
+         "contact": p.address, "deal": "", "type": "call"}
         for n, p in enumerate(world.people[:18]) if p.known
-    ]  # fmt: skip
+    ] + history.next_steps(world, now)  # fmt: skip
     for name, rows in (("companies", companies), ("contacts", people), ("deals", deals), ("tasks", tasks)):
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as out:
             writer = csv.DictWriter(out, fieldnames=list(rows[0]))
@@ -111,6 +111,7 @@ def people(service: Service, root: Path) -> None:
     for kind in ("companies", "contacts", "deals", "tasks"):
         with service.db.transaction() as session:
             csvimport.run(session, kind, root / "directory" / f"{kind}.csv", actor_id=None, now=now)
+    history.play(service, build(), now)
     with service.db.transaction() as session:
         erik = contacts.by_address(session, next(p.address for p in build().people if p.domain == "nordhavn.example"))
         if erik is not None:

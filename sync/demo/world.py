@@ -41,6 +41,7 @@ NAMES = (
     "Gustav Holm", "Hilda Krog", "Ian Mercer", "Julia Bauer", "Kofi Mensah", "Laura Bianchi", "Max Richter", "Nora Quist", "Omar Haddad",
 )  # fmt: skip
 TITLES = ("Head of Operations", "Managing Director", "Buyer", "Finance Lead", "IT Manager", "Project Manager")
+SOURCES = ("fair", "website", "referral", "website", "cold call")
 STAGES = ("Lead", "Qualified", "Proposal", "Negotiation")
 
 
@@ -94,6 +95,8 @@ class DemoDeal:
     age: int
     closed: int | None = None
     number: str = ""
+    currency: str = "GBP"
+    source: str = "fair"
 
 
 @dataclass(slots=True)
@@ -148,10 +151,26 @@ def _deals(world: World) -> None:
     _deal(world, 7, "Ferrox spare parts", "Qualified", 4_200, age=45)
     _deal(world, 30, "Halcyon tours", "Won", 11_000, age=120, closed=6)
     _deal(world, 31, "Indigo folding line", "Lost", 8_000, age=140, closed=50)
+    _past(world)
 
 
-def _deal(world: World, index: int, title: str, stage: str, value: int, *, age: int, closed: int | None = None) -> None:
+def _past(world: World) -> None:
+    """A year of deals that came to an end: two won a month, one lost, some in euro, some customers again and again."""
+    for month in range(12):
+        for n in range(3):
+            index = 31 + (month * 5 + n * 3) % 9
+            closed = 30 * month + 9 + 7 * n
+            title = f"{COMPANIES[index][0]} {('starter', 'extension', 'service year', 'second site')[(month + n) % 4]}, {month + 1}"
+            value = 1_500 + 700 * ((month * 7 + n * 5) % 11)
+            stage, currency = "Lost" if n == 2 else "Won", "EUR" if index % 4 == 0 else "GBP"
+            _deal(world, index, title, stage, value, age=closed + 25 + 6 * ((month + 2 * n) % 7), closed=closed, currency=currency)
+
+
+def _deal(
+    world: World, index: int, title: str, stage: str, value: int, *, age: int, closed: int | None = None, currency: str = "GBP"
+) -> None:
     company, domain, _ = COMPANIES[index]
     people = tuple(world.at(domain)[:1])
     number = f"D-{2000 + len(world.deals)}"
-    world.deals.append(DemoDeal(title, company, domain, people, stage, value, REPS[index % 3], age, closed, number))
+    source = SOURCES[len(world.deals) % len(SOURCES)]
+    world.deals.append(DemoDeal(title, company, domain, people, stage, value, REPS[index % 3], age, closed, number, currency, source))

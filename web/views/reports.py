@@ -157,7 +157,12 @@ def _chart(report: Report, table: Table) -> Any:
             return f"{value:.0f} d"
         return words.money(round(value), currency) if currency else words.number(round(value, 1))
 
-    return charts.draw(table.chart.kind, charts.Frame(report.title, [line.label for line in lines], series, says))
+    return charts.draw(table.chart.kind, charts.Frame(report.title, [_short(line) for line in lines], series, says))
+
+
+def _short(line: Line) -> str:
+    """What stands under the axis: of a week its first day."""
+    return line.label.partition(" – ")[0]
 
 
 def _plain(value: Value) -> float | None:
