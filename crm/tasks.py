@@ -23,7 +23,7 @@ from crm.task_lists import PAGE_MAX, SECTIONS, Counts, Filter, TaskRow, conditio
 __all__ = [
     "AWAITS", "FIELDS", "PAGE_MAX", "SECTIONS", "TYPES", "Counts", "Filter", "TaskRow", "assign", "by_id", "conditions",
     "count_due", "counts", "create", "delete", "done", "follower", "locked", "page", "reopen", "restore", "section",
-    "shift", "snooze", "update",
+    "shift", "snooze", "update", "wake",
 ]  # fmt: skip
 
 FIELDS = frozenset(
@@ -140,6 +140,15 @@ def snooze(session: Session, task_id: int, until: datetime, *, actor_id: int | N
     task.snoozed_until, task.reminded_at = until, None
     session.flush()
     audit.record(session, actor_id=actor_id, action="task.snooze", subject_id=task_id, now=now)
+    return task
+
+
+def wake(session: Session, task_id: int, *, actor_id: int | None, now: datetime) -> Task:
+    """Take a snooze back; what it reminded of before is not said again."""
+    task = by_id(session, task_id)
+    task.snoozed_until = None
+    session.flush()
+    audit.record(session, actor_id=actor_id, action="task.wake", subject_id=task_id, now=now)
     return task
 
 

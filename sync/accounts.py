@@ -300,6 +300,12 @@ def _purge(session: Session, account_id: int, now: datetime) -> None:
     meetings.forget(session, account_id, now)
 
 
+def of(session: Session, owner_id: int) -> list[int]:
+    """The accounts of a person that were not removed."""
+    mine = Account.owner_id == owner_id, Account.removed_at.is_(None)
+    return list(session.scalars(select(Account.id).where(*mine).order_by(Account.id)))
+
+
 def live(session: Session, account_id: int) -> Account:
     """The account, unless it was removed. Raises Refused."""
     account = session.get(Account, account_id)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import flash
 
 
-def say(text: str, *, undo: str | None = None) -> None:
-    """``text`` is a sentence; ``undo`` the address that takes it back by POST."""
-    flash({"text": text, "undo": undo}, "good")  # type: ignore[arg-type]
+def say(text: str, *, undo: str | None = None, more: tuple[str, str] | None = None) -> None:
+    """``text`` is a sentence; ``undo`` the address that takes it back by POST; ``more`` a link: its words and
+    address."""
+    flash({"text": text, "undo": undo, "more": more}, "good")  # type: ignore[arg-type]
 
 
 def warn(text: str) -> None:

@@ -34,9 +34,16 @@ class Role(Form):
 
 
 class Leave(Form):
-    """Deactivation, with who takes over."""
+    """Leaving: who takes over each sort, and what becomes of the mailboxes."""
 
-    to = choice("Contacts, companies, open deals and tasks go to", [], coerce=whole)
+    contacts = choice("Contacts go to", [], coerce=whole, default="")
+    companies = choice("Companies go to", [], coerce=whole, default="")
+    deals = choice("Open deals go to", [], coerce=whole, default="")
+    tasks = choice("Open tasks go to", [], coerce=whole, default="")
+    mailboxes = choice("Their mailboxes", [
+        ("pause", "are paused; undo lets them go on"),
+        ("disconnect", "are disconnected for good; the log stays"),
+    ], default="pause")  # fmt: skip
 
 
 class CustomField(Form):

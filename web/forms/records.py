@@ -1,4 +1,4 @@
-"""Contacts, companies, deals, tasks and notes, as people type them."""
+"""Contacts, companies, deals and notes, as people type them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ CHANNELS = [
     ("meeting", "Meeting in person"),
     ("video", "Video call"),
 ]
-TASK_TYPES = [("todo", "To do"), ("call", "Call"), ("email", "Write"), ("meeting", "Meet")]
 OUTCOMES = [
     ("", "not said"),
     ("reached", "Reached"),
@@ -77,16 +76,6 @@ class Deal(Form):
     version = IntegerField("Version", [Optional()])
 
 
-class Task(Form):
-    """Something to do."""
-
-    title = line("What", required=True, limit=300, autofocus=True)
-    type = choice("Kind", TASK_TYPES)
-    due = DateField("Due", [Optional()])
-    owner = choice("Who", [], coerce=whole)
-    notes = text("Notes", rows=3)
-
-
 class Note(Form):
     """A note, or a call with its outcome."""
 
@@ -110,4 +99,4 @@ def lines_of(value: str | None) -> list[str]:
     return [part.strip() for part in (value or "").splitlines() if part.strip()]
 
 
-__all__ = ["Company", "Contact", "Deal", "Note", "RecordFile", "Task", "Upload", "lines_of", "options"]
+__all__ = ["Company", "Contact", "Deal", "Note", "RecordFile", "Upload", "lines_of", "options"]

@@ -10,6 +10,7 @@ from web.views import (
     accounts,
     audit,
     auth,
+    automation,
     cleaning,
     companies,
     connecting,
@@ -29,9 +30,11 @@ from web.views import (
     importing,
     items,
     log,
+    mailing,
     me,
     microsoft,
     moves,
+    notices,
     offers,
     ops,
     people,
@@ -43,6 +46,7 @@ from web.views import (
     review,
     rules,
     search,
+    segments,
     settings,
     stages,
     task_bulk,
@@ -53,9 +57,9 @@ from web.views import (
 
 MODULES = (
     auth, home, log, items, review, deciding, contacts, companies, deals, pipeline, stages, currencies,
-    tasks, writing, importing, accounts,
+    tasks, automation, notices, mailing, writing, importing, accounts,
     connecting, google, microsoft, hooks, people,
-    files, fields, pins, offers,
+    files, fields, pins, offers, segments,
     rules, quality, reports, goals, cleaning, settings, audit, me, feed, help, search, api, ops,
 )  # fmt: skip
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from crm import profile, users
+from crm import leaving, profile, users
 from crm.errors import Refused
+from sync import accounts
 from web import auth, door, notes, words
 from web.forms.admin import Leave, NewUser, Role
 from web.forms.parts import options
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
 Page = str | Response | tuple[str, int]
@@ -79,40 +85,57 @@ def set_role(user_id: int) -> Page:
 @blueprint.post("/<int:user_id>/leave")
 @auth.needs("admin")
 def leave(user_id: int) -> Page:
-    """End access and hand over what was theirs."""
+    """End access and hand over what was theirs, each sort to whom was chosen, in one step with one undo."""
     form = _leave_form(user_id)
     if not form.validate():
         return _render(user_id, None, form), 422
+    to = {noun: getattr(form, noun).data for noun in leaving.NOUNS}
     try:
         with door.transaction() as session:
-            moved = users.deactivate(session, user_id, hand_over_to=form.to.data, now=door.now(), actor_id=door.me().id)
+            before = leaving.of(session, user_id)
+            step = leaving.leave(session, user_id, to, now=door.now(), actor_id=door.me().id)
+            if form.mailboxes.data == "disconnect":
+                _disconnect(session, user_id)
     except Refused as error:
         form.refuse(error)
         return _render(user_id, None, form), 422
-    parts = (
-        (moved.contacts, "contact"),
-        (moved.deals, "open deal"),
-        (moved.tasks, "open task"),
-        (moved.accounts_paused, "mailbox"),
-    )
-    notes.say(
-        "Access ended. Handed over or paused: "
-        + ", ".join(words.count(n, noun, _many(noun)) for n, noun in parts)
-        + "."
-    )
+    notes.say(f"{step.says}. Handed over: {_counted(before)}.", undo=url_for("people.come_back", decision_id=step.id))
     return redirect(url_for("people.listing"), 303)
 
 
-def _many(noun: str) -> str:
-    return "mailboxes" if noun == "mailbox" else noun + "s"
+@blueprint.post("/left/<int:decision_id>/undo")
+@auth.needs("admin")
+def come_back(decision_id: int) -> Page:
+    """Take a leaving back."""
+    with door.transaction() as session:
+        undone = leaving.come_back(session, decision_id, actor_id=door.me().id, now=door.now())
+    stayed = f" {words.count(undone.kept, 'value')} changed since and stay." if undone.kept else ""
+    notes.say(f"Taken back: {undone.says}.{stayed}")
+    return redirect(url_for("people.listing"), 303)
+
+
+def _disconnect(session: Session, user_id: int) -> None:
+    """Take the mailboxes' secrets away; the log stays. This can't be undone."""
+    for account_id in accounts.of(session, user_id):
+        accounts.remove(session, account_id, purge=False, actor_id=door.me().id, now=door.now())
+
+
+def _counted(found: leaving.Belongings) -> str:
+    parts = (
+        (found.contacts, "contact"), (found.companies, "company"), (found.deals, "open deal"),
+        (found.tasks, "open task"),
+    )  # fmt: skip
+    return ", ".join(words.count(n, noun, "companies" if noun == "company" else noun + "s") for n, noun in parts)
 
 
 def _render(user_id: int, role: Role | None, leave_form: Leave | None) -> str:
     with door.reading() as session:
         user = users.by_id(session, user_id)
+        step = None if user.active else leaving.last(session, user_id)
         return render_template(
             "people/page.html", user=user, role=role or Role(data={"role": user.role}),
-            leave=leave_form or _leave_form(user_id),
+            leave=leave_form or _leave_form(user_id), counts=leaving.of(session, user_id), step=step,
+            nouns=leaving.NOUNS,
         )  # fmt: skip
 
 
@@ -120,5 +143,6 @@ def _leave_form(user_id: int) -> Leave:
     form = Leave()
     with door.reading() as session:
         others = [(str(u.id), u.name) for u in users.all_(session) if u.id != user_id]
-    form.to.choices = options([("", "nobody: they stay unowned"), *others])
+    for noun in leaving.NOUNS:
+        getattr(form, noun).choices = options([("", "nobody: they stay unowned"), *others])
     return form

@@ -13,6 +13,8 @@ from web import auth, door, notes, settle
 
 blueprint = Blueprint("settings", __name__, url_prefix="/settings")
 Page = str | Response | tuple[str, int]
+MAIL = "smtp_"
+"""The server of outgoing mail has a page of its own (``mailing``)."""
 
 
 @blueprint.get("")
@@ -50,9 +52,8 @@ def _render(errors: dict[str, str], typed: dict[str, str]) -> str:
     with door.reading() as session:
         values = workspace.all_(session)
     shown = {name: _shown(value) for name, value in values.items()} | typed
-    return render_template(
-        "settings/page.html", settings=workspace.describe(), values=shown, errors=errors, label=_label
-    )
+    listed = [s for s in workspace.describe() if not s.name.startswith(MAIL)]
+    return render_template("settings/page.html", settings=listed, values=shown, errors=errors, label=_label)
 
 
 def _shown(value: Any) -> str:

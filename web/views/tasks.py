@@ -1,18 +1,22 @@
-"""Tasks: overdue, today, upcoming, undated; done, put off and given on with one press each."""
+"""Tasks: overdue, today, upcoming, undated, each with what can be done about it at once. Many at once are
+``task_bulk``, one after the other ``task_work``; both add to this blueprint."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import tasks, users
-from crm.errors import CrmError, Refused
-from web import door, notes, pick
+from crm import due, follow_up, task_items, task_lists, tasks, users, workspace
+from crm.errors import Refused
+from web import back, door, filters, notes, pick
 from web.forms.parts import options
-from web.forms.records import Task
+from web.forms.tasks import Task, filled
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/tasks")
 Page = str | Response | tuple[str, int]
@@ -23,8 +27,9 @@ SECTIONS = (
     ("no_date", "No date"),
     ("done", "Done"),
 )
-TABS = (("mine", "My tasks"), ("team", "Team"), ("auto", "Made by rules"), ("done", "Done"))
+TABS = (("mine", "My tasks"), ("team", "Team"), ("auto", "Auto-created"), ("done", "Done"))
 SNOOZES = ("1", "3", "7")
+RECORDS = ("contact", "company", "deal")
 
 
 @blueprint.get("")
@@ -37,16 +42,24 @@ def listing() -> Page:
     )
     with door.reading() as session:
         rows = tasks.page(session, door.viewer(), chosen, now=door.now(), zone=door.me().zone)
+        counts = tasks.counts(session, door.viewer(), chosen, now=door.now(), zone=door.me().zone)
         mates = [(u.id, u.name) for u in users.all_(session)]
+        silent, days = _silent(session) if tab == "mine" and not counts.overdue + counts.today else (0, 0)
+        context = {"rows": rows, "counts": counts, "mates": mates, "silent": silent, "days": days}
+        context |= {"after": next_step(session)}
     return render_template(
-        "tasks/listing.html", rows=rows, tab=tab, tabs=TABS, sections=SECTIONS, mates=mates, text=chosen.text
+        "tasks/listing.html", tab=tab, tabs=TABS, sections=SECTIONS, text=chosen.text, **context
     )
 
 
 @blueprint.get("/new")
 def new_page() -> Page:
-    """The form; a record may come along as ``on=contact:3``."""
-    data = {"owner": door.me().id, "type": "todo", "due": door.now().date() + timedelta(days=1)}
+    """The form; records may come along as ``on=contact:3``, a message as ``item=17``, a done task as ``after=5``."""
+    data: dict[str, Any] = {"owner": door.me().id, "type": "todo", "due": _today() + timedelta(days=1)}
+    if request.args.get("after"):
+        with door.reading() as session:
+            prefilled = next_step(session)
+        data |= {"title": prefilled["title"], "due": prefilled["due"]} if prefilled else {}
     return _form_page(Task(formdata=None, data=data), None)
 
 
@@ -58,26 +71,21 @@ def new() -> Page:
         return _form_page(form, None), 422
     try:
         with door.transaction() as session:
-            made = tasks.create(session, **_fields(form), **_on(), now=door.now(), actor_id=door.me().id)
+            made = tasks.create(
+                session, **form.fields(filters.zone()), **_on(session), now=door.now(), actor_id=door.me().id
+            )
     except Refused as error:
         form.refuse(error)
         return _form_page(form, None), 422
     notes.say(f"Task added: {made.title}.", undo=url_for("tasks.delete", task_id=made.id))
-    return redirect(_home(), 303)
+    return redirect(home(), 303)
 
 
 @blueprint.get("/<int:task_id>")
 def page(task_id: int) -> Page:
     """The form filled."""
     with door.reading() as session:
-        found = tasks.by_id(session, task_id)
-        data = {
-            "title": found.title,
-            "type": found.type,
-            "due": found.due_at and found.due_at.date(),
-            "owner": found.owner_id,
-            "notes": found.notes,
-        }
+        data = filled(tasks.by_id(session, task_id), filters.zone())
     return _form_page(Task(formdata=None, data=data), task_id)
 
 
@@ -89,21 +97,27 @@ def edit(task_id: int) -> Page:
         return _form_page(form, task_id), 422
     try:
         with door.transaction() as session:
-            tasks.update(session, task_id, _fields(form), actor_id=door.me().id, now=door.now())
+            tasks.update(
+                session, task_id, form.fields(filters.zone()), actor_id=door.me().id, now=door.now()
+            )
     except Refused as error:
         form.refuse(error)
         return _form_page(form, task_id), 422
     notes.say("Saved.")
-    return redirect(url_for("tasks.listing"), 303)
+    return redirect(home(), 303)
 
 
 @blueprint.post("/<int:task_id>/done")
 def done(task_id: int) -> Page:
-    """Close it; the toast opens it again."""
+    """Close it; the toast opens it again, and asks for the next step where the page can't."""
     with door.transaction() as session:
         title = tasks.done(session, task_id, actor_id=door.me().id, now=door.now()).title
-    notes.say(f"Done: {title}.", undo=url_for("tasks.reopen", task_id=task_id))
-    return redirect(_home(), 303)
+    to, undo = home(), url_for("tasks.reopen", task_id=task_id)
+    if to.startswith(url_for("tasks.listing")):
+        notes.say(f"Done: {title}.", undo=undo)
+        return redirect(_with(to, after=task_id), 303)
+    notes.say(f"Done: {title}.", undo=undo, more=("Next step?", url_for("tasks.new_page", after=task_id, back=to)))
+    return redirect(to, 303)
 
 
 @blueprint.post("/<int:task_id>/reopen")
@@ -112,22 +126,51 @@ def reopen(task_id: int) -> Page:
     with door.transaction() as session:
         tasks.reopen(session, task_id, actor_id=door.me().id, now=door.now())
     notes.say("Open again.")
-    return redirect(_home(), 303)
+    return redirect(home(), 303)
 
 
 @blueprint.post("/<int:task_id>/snooze")
 def snooze(task_id: int) -> Page:
-    """Put it off by days: hidden until the morning of that day."""
-    days = request.form.get("days", "1")
-    until = door.now() + timedelta(days=int(days) if days in SNOOZES else 1)
+    """Put it off by days, or to a day: hidden until the morning of that day in one's zone."""
     try:
         with door.transaction() as session:
-            tasks.snooze(session, task_id, until, actor_id=door.me().id, now=door.now())
-    except CrmError as error:
+            tasks.snooze(session, task_id, until(), actor_id=door.me().id, now=door.now())
+    except Refused as error:
         notes.warn(str(error))
     else:
-        notes.say("Put off.")
-    return redirect(_home(), 303)
+        notes.say("Put off.", undo=url_for("tasks.wake", task_id=task_id))
+    return redirect(home(), 303)
+
+
+@blueprint.post("/<int:task_id>/wake")
+def wake(task_id: int) -> Page:
+    """Take a snooze back."""
+    with door.transaction() as session:
+        tasks.wake(session, task_id, actor_id=door.me().id, now=door.now())
+    notes.say("Back again.")
+    return redirect(home(), 303)
+
+
+@blueprint.post("/<int:task_id>/assign")
+def assign(task_id: int) -> Page:
+    """Give it to a teammate."""
+    to = request.form.get("to", type=int)
+    with door.transaction() as session:
+        before = tasks.by_id(session, task_id).owner_id
+        name = users.by_id(session, to).name if to else "nobody"
+        tasks.update(session, task_id, {"owner_id": to}, actor_id=door.me().id, now=door.now())
+    notes.say(f"Given to {name}.", undo=url_for("tasks.give_back", task_id=task_id, to=before))
+    return redirect(home(), 303)
+
+
+@blueprint.post("/<int:task_id>/give-back")
+def give_back(task_id: int) -> Page:
+    """Undo a reassignment."""
+    to = request.args.get("to", type=int)
+    with door.transaction() as session:
+        tasks.update(session, task_id, {"owner_id": to}, actor_id=door.me().id, now=door.now())
+    notes.say("Given back.")
+    return redirect(url_for("tasks.listing"), 303)
 
 
 @blueprint.post("/<int:task_id>/delete")
@@ -136,7 +179,7 @@ def delete(task_id: int) -> Page:
     with door.transaction() as session:
         tasks.delete(session, task_id, actor_id=door.me().id, now=door.now())
     notes.say("Task deleted.", undo=url_for("tasks.restore", task_id=task_id))
-    return redirect(url_for("tasks.listing"), 303)
+    return redirect(home(), 303)
 
 
 @blueprint.post("/<int:task_id>/restore")
@@ -148,28 +191,63 @@ def restore(task_id: int) -> Page:
     return redirect(url_for("tasks.listing"), 303)
 
 
-def _fields(form: Task) -> dict[str, Any]:
-    return {
-        "title": form.title.data, "type": form.type.data, "due_at": _midnight(form.due.data), "due_all_day": True,
-        "owner_id": form.owner.data, "notes": form.notes.data or "",
-    }  # fmt: skip
-
-
-def _midnight(day: date | None) -> datetime | None:
-    """All-day tasks keep their date at midnight UTC; the section is reckoned in the viewer's zone."""
-    return datetime.combine(day, time(), UTC) if day else None
-
-
-def _on() -> dict[str, Any]:
-    """The record a task is about, as ``on=contact:3``."""
-    kind, _, number = (request.args.get("on") or request.form.get("on") or "").partition(":")
-    return {f"{kind}_id": int(number)} if kind in ("contact", "company", "deal") and number.isdecimal() else {}
-
-
-def _home() -> str:
+def home() -> str:
     """Back to where the press was made: a path of ours."""
-    back = request.form.get("back", "")
-    return back if back.startswith("/") and not back.startswith(("//", "/\\")) else url_for("tasks.listing")
+    return back.inside(request.form.get("back"), url_for("tasks.listing"))
+
+
+def until() -> Any:
+    """Until when a snooze as posted lasts: ``days``, or the day in ``until``. Raises Refused."""
+    if typed := request.form.get("until", "").strip():
+        try:
+            return due.put_off(door.now(), filters.zone(), day=date.fromisoformat(typed))
+        except ValueError:
+            raise Refused("That is not a date.", "until") from None
+    days = request.form.get("days", "1")
+    return due.put_off(door.now(), filters.zone(), days=int(days) if days in SNOOZES else 1)
+
+
+def next_step(session: Session) -> dict[str, Any] | None:
+    """What the "Next step?" line offers after the task in ``after`` was done; None where there is none, or it makes
+    its own follower."""
+    done_id = request.args.get("after", type=int)
+    task = task_lists.row(session, door.viewer(), done_id, now=door.now(), zone=door.me().zone) if done_id else None
+    if task is None or task.section != "done" or task.recurrence:
+        return None
+    who = task.contact or task.deal or task.company
+    on = [f"{noun}:{value}" for noun in RECORDS if (value := getattr(task, f"{noun}_id"))]
+    title = f"Follow up with {who}" if who else ""
+    return {"task": task, "title": title, "on": on, "due": _today() + timedelta(days=3)}
+
+
+def _silent(session: Session) -> tuple[int, int]:
+    """How many leads nobody was in touch with for too long, and after how many days that is."""
+    days = int(workspace.get(session, "silent_days"))
+    sorts = (follow_up.STALE,)
+    found = follow_up.lists(session, door.viewer(), now=door.now(), days=days, limit=1, sorts=sorts)
+    return found[follow_up.STALE].total, days
+
+
+def _today() -> date:
+    return due.today(door.now(), filters.zone())
+
+
+def _on(session: Session) -> dict[str, Any]:
+    """The records a task is about, as ``on=contact:3``, and the message it is made of, as ``item=17``; one that may
+    not be seen is as if it were not there."""
+    found: dict[str, Any] = {}
+    for text in (request.form.getlist("on") or request.args.getlist("on"))[:3]:
+        kind, _, number = text.partition(":")
+        if kind in RECORDS and number.isdecimal():
+            found[f"{kind}_id"] = int(number)
+    item = request.form.get("item", type=int)
+    if item is not None and task_items.exists_for(session, door.viewer(), item):
+        found["communication_id"] = item
+    return found
+
+
+def _with(path: str, **more: Any) -> str:
+    return path + ("&" if "?" in path else "?") + "&".join(f"{name}={value}" for name, value in more.items())
 
 
 def _form() -> Task:
@@ -181,11 +259,24 @@ def _form() -> Task:
 
 def _form_page(form: Task, task_id: int | None) -> str:
     with door.reading() as session:
-        form.owner.choices = options(pick.owners(session))
+        form.owner.choices = options(_owners(session, form))
+        task = (
+            task_lists.row(session, door.viewer(), task_id, now=door.now(), zone=door.me().zone) if task_id else None
+        )
+        items = task_items.of_task(session, door.viewer(), task)
+    after = request.args.get("after", type=int)
     return render_template(
-        "tasks/form.html",
-        form=form,
-        task_id=task_id,
-        on=request.args.get("on", "")[:40],
-        back=request.args.get("back", "")[:200],
-    )
+        "tasks/form.html", form=form, task_id=task_id, task=task, items=items, after=after,
+        on=(request.args.getlist("on") or request.form.getlist("on"))[:3],
+        item=request.args.get("item", type=int) or request.form.get("item", type=int),
+        back=(request.args.get("back") or request.form.get("back") or "")[:1000],
+    )  # fmt: skip
+
+
+def _owners(session: Session, form: Task) -> list[tuple[str, str]]:
+    """Everybody active, and whoever has it though they left."""
+    found = pick.owners(session)
+    held = form.owner.data
+    if held and str(held) not in {value for value, _ in found}:
+        found.append((str(held), f"{users.by_id(session, held).name} (left)"))
+    return found

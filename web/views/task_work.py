@@ -1,0 +1,61 @@
+"""Work mode: what is due, one task after the other, each with what to know of its contact; keys for every button."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from crm import facts, task_items, task_lists, timeline, users
+from crm.timeline import LogFilter
+from web import door
+from web.views.tasks import blueprint, next_step
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+Page = str | Response | tuple[str, int]
+SKIPS = 200
+TOUCHES, LONGEST = 4, 500
+
+
+@blueprint.get("/work")
+def work() -> Page:
+    """The first that is due and was not skipped."""
+    skipped = _skipped()
+    with door.reading() as session:
+        queue = task_lists.queue(
+            session, door.viewer(), now=door.now(), zone=door.me().zone, skip=frozenset(skipped), limit=LONGEST
+        )
+        task = queue[0] if queue else None
+        context: dict[str, Any] = {
+            "task": task, "left": len(queue), "after": next_step(session), **_brief(session, task),
+            "items": task_items.of_task(session, door.viewer(), task),
+            "mates": [(u.id, u.name) for u in users.all_(session) if u.id != door.me().id],
+        }  # fmt: skip
+    here = url_for("tasks.work", skip=_joined(skipped))
+    on = url_for("tasks.work", skip=_joined([*skipped, task.id])) if task else here
+    return render_template("tasks/work.html", here=here, on=on, skipped=len(skipped), **context)
+
+
+def _brief(session: Session, task: task_lists.TaskRow | None) -> dict[str, Any]:
+    """Facts and last touches of whom the task is about."""
+    if task is None:
+        return {}
+    viewer, now = door.viewer(), door.now()
+    for noun, of in (("contact", facts.of_contact), ("deal", facts.of_deal), ("company", facts.of_company)):
+        if (record_id := getattr(task, f"{noun}_id")) is not None:
+            chosen = LogFilter(**{f"{noun}_id": record_id})
+            rows = timeline.page(session, viewer, chosen, limit=TOUCHES, fold=True, now=now).rows
+            record = {"kind": noun, "id": record_id, "name": getattr(task, noun)}
+            return {"facts": of(session, viewer, record_id, now=now), "rows": rows, "record": record}
+    return {}
+
+
+def _skipped() -> list[int]:
+    return [int(part) for part in request.args.get("skip", "")[:2000].split("-") if part.isdecimal()][:SKIPS]
+
+
+def _joined(ids: list[int]) -> str | None:
+    return "-".join(str(i) for i in ids) or None
