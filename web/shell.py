@@ -8,7 +8,7 @@ from typing import cast
 
 from flask import g, request, url_for
 
-from crm import review, tasks
+from crm import notices, review, tasks
 from sync import health
 from sync.health import Corner
 from web import door
@@ -40,15 +40,17 @@ MENU = (
     ("Review", "review.page", "review", "g r"),
     ("Pipeline", "pipeline.page", "pipeline", "g p"),
     ("Tasks", "tasks.listing", "tasks", "g t"),
+    ("Notices", "notices.listing", "notices", "g n"),
     ("Contacts", "contacts.listing", "contacts", "g c"),
     ("Companies", "companies.listing", "companies", "g o"),
     ("Reports", "reports.listing", "reports", "g e"),
     ("Accounts", "accounts.listing", "accounts", "g a"),
 )
-PARTS = {"pipeline": ("deals", "stages", "currencies")}
+PARTS = {"pipeline": ("deals", "stages", "currencies"), "tasks": ("automation",)}
 """Blueprints whose pages belong to another one's entry."""
 ADMIN = (
     ("People", "people.listing", "people", ""),
+    ("Fields", "fields.page", "fields", ""),
     ("Settings", "settings.page", "settings", "g s"),
     ("Audit", "audit.page", "audit", ""),
 )
@@ -64,7 +66,10 @@ def facts() -> Facts:
 def _read() -> Facts:
     with door.reading() as session:
         due = tasks.count_due(session, door.viewer(), now=door.now(), zone=door.me().zone)
-        counts = {"review": (review.waiting(session, door.viewer(), now=door.now()), False), "tasks": (due, True)}
+        counts = {
+            "review": (review.waiting(session, door.viewer(), now=door.now()), False), "tasks": (due, True),
+            "notices": (notices.unread_count(session, door.me().id), True),
+        }  # fmt: skip
         corner = health.corner(session, door.viewer(), door.now())
     entries = (*MENU, *(ADMIN if door.me().admin else ()))
     items = [
