@@ -58,7 +58,8 @@ def test_row_14_the_boards_figures_are_those_of_plain_sql(world: World) -> None:
         "FROM deal d JOIN stage s ON s.id = d.stage_id "
         "WHERE d.deleted_at IS NULL AND s.kind = 'open' GROUP BY s.name"
     )
-    expected = {name: (n, round(float(total), 4), round(float(w), 4)) for name, n, total, w in world.session.execute(sql)}
+    rows = world.session.execute(sql)
+    expected = {name: (n, round(float(total), 4), round(float(likely), 4)) for name, n, total, likely in rows}
     found = {
         c.stage.name: (c.count, round(float(c.total.total), 4), round(float(c.weighted.total), 4))
         for c in read(world).columns
@@ -74,7 +75,8 @@ def test_cards_come_overdue_then_today_then_without_a_step_then_planned(world: W
     for title, due, whole in (
         ("planned", midnight + 5 * DAY, True), ("nothing", None, True), ("today", midnight, True),
         ("late", midnight - DAY, True), ("an hour late", world.now - timedelta(hours=1), False),
-        ("tonight", world.now + timedelta(hours=5), False), ("undated task", None, True), ("later", midnight + 9 * DAY, True),
+        ("tonight", world.now + timedelta(hours=5), False), ("undated task", None, True),
+        ("later", midnight + 9 * DAY, True),
     ):  # fmt: skip
         made = deal(world, title)
         if title != "nothing":
@@ -117,7 +119,8 @@ def various(world: World) -> World:
         age = {"silent": 30, "quiet eight": 8}.get(title, 1)
         world.item((world.anna, "full"), at=world.now - age * DAY, to=[("deal", made)])
         if title != "they wait":
-            world.item((world.anna, "full"), at=world.now - timedelta(hours=2), to=[("deal", made)], direction="outbound")
+            ours = {"at": world.now - timedelta(hours=2), "direction": "outbound"}
+            world.item((world.anna, "full"), to=[("deal", made)], **ours)
         due = {"overdue": -1, "today": 0}.get(title, 4)
         if title != "none":
             tasks.create(
