@@ -170,7 +170,7 @@ def test_a_task_is_done_put_off_and_open_again(priya: Person, mailed: Seeded, te
         type="call",
         owner=str(team.priya),
     )
-    number = re.search(r'href="/tasks/(\d+)"[^>]*><b>Ring Erik', page)
+    number = re.search(r'href="/tasks/(\d+)[?"][^>]*><b>Ring Erik', page)
     assert number
     assert "Ring Erik" in priya.get(f"/contacts/{mailed.erik}")
     page = priya.post(f"/tasks/{number[1]}/done", follow=True)
@@ -179,7 +179,7 @@ def test_a_task_is_done_put_off_and_open_again(priya: Person, mailed: Seeded, te
     priya.post(f"/tasks/{number[1]}/reopen")
     priya.post(f"/tasks/{number[1]}/snooze", days="3")
     assert "Ring Erik" not in priya.get("/tasks")
-    assert priya.post(f"/tasks/{number[1]}/done", back="https://evil.example") == "/tasks"
+    assert priya.post(f"/tasks/{number[1]}/done", back="https://evil.example") .partition("?")[0] == "/tasks"
 
 
 @pytest.fixture
