@@ -246,7 +246,7 @@ def page(
     query = (
         select(Company, _primary_domain(), User.name, _contacts())
         .outerjoin(User, User.id == Company.owner_id)
-        .where(*_conditions(filters or Filter()))
+        .where(*conditions(filters or Filter()))
         .order_by(Company.name, Company.id)
         .limit(min(limit, PAGE_MAX))
     )
@@ -261,10 +261,10 @@ def page(
 def count(session: Session, viewer: Viewer, filters: Filter | None = None) -> int:
     """How many companies the filter leaves."""
     member(viewer)
-    return session.scalar(select(func.count()).select_from(Company).where(*_conditions(filters or Filter()))) or 0
+    return session.scalar(select(func.count()).select_from(Company).where(*conditions(filters or Filter()))) or 0
 
 
-def _conditions(filters: Filter) -> list[ColumnElement[bool]]:
+def conditions(filters: Filter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [Company.deleted_at.is_(None), Company.merged_into.is_(None)]
     if filters.text.strip():
         word = filters.text.strip().lower()

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session, aliased
 from crm.held import held, planned
 from crm.models import Address, Communication, Link, Participant, Sighting, Task, User
 from crm.privacy import Viewer, visible
+from crm.task_lists import TaskRow
 from crm.timeline import LogFilter, conditions
 
 WINDOW = timedelta(days=365)
@@ -85,20 +86,27 @@ class Facts:
         return max((t for t in touches if t is not None), key=lambda t: (t.at, t.id), default=None)
 
 
-def of_contact(session: Session, viewer: Viewer, contact_id: int, *, now: datetime) -> Facts:
-    """The facts of a contact. *Last inbound* is what they wrote themselves, not what they got a copy of."""
-    by_others = _written_by_other(contact_id)
-    return _facts(session, viewer, LogFilter(contact_id=contact_id), Task.contact_id == contact_id, now, ~by_others)
+def of_contact(
+    session: Session, viewer: Viewer, contact_id: int, *, now: datetime, known: Sequence[TaskRow] | None = None
+) -> Facts:
+    """The facts of a contact. *Last inbound* is what they wrote themselves, not what they got a copy of. ``known`` are
+    their open tasks where the caller has them, the nearest first."""
+    mine, theirs = Task.contact_id == contact_id, ~_written_by_other(contact_id)
+    return _facts(session, viewer, LogFilter(contact_id=contact_id), mine, known, now, theirs)
 
 
-def of_company(session: Session, viewer: Viewer, company_id: int, *, now: datetime) -> Facts:
+def of_company(
+    session: Session, viewer: Viewer, company_id: int, *, now: datetime, known: Sequence[TaskRow] | None = None
+) -> Facts:
     """The facts of a company, over all its people."""
-    return _facts(session, viewer, LogFilter(company_id=company_id), Task.company_id == company_id, now)
+    return _facts(session, viewer, LogFilter(company_id=company_id), Task.company_id == company_id, known, now)
 
 
-def of_deal(session: Session, viewer: Viewer, deal_id: int, *, now: datetime) -> Facts:
+def of_deal(
+    session: Session, viewer: Viewer, deal_id: int, *, now: datetime, known: Sequence[TaskRow] | None = None
+) -> Facts:
     """The facts of a deal."""
-    return _facts(session, viewer, LogFilter(deal_id=deal_id), Task.deal_id == deal_id, now)
+    return _facts(session, viewer, LogFilter(deal_id=deal_id), Task.deal_id == deal_id, known, now)
 
 
 def last_contacted(
@@ -122,14 +130,15 @@ def _facts(
     viewer: Viewer,
     chosen: LogFilter,
     tasks: ColumnElement[bool],
+    known: Sequence[TaskRow] | None,
     now: datetime,
     theirs: ColumnElement[bool] | None = None,
 ) -> Facts:
-    """Three statements: what counts, with the latest of each kind; whose mailboxes saw it; the tasks."""
+    """Two statements: what counts, with the latest of each kind, and whose mailboxes saw it; one more for the tasks."""
     where = [*conditions(session, viewer, chosen), Communication.status == "linked", Communication.cancelled.is_(False)]
     counted, latest = _rows(session, where, theirs, now)
     score, level, reasons = strength(counted, now)
-    open_, title, due = _tasks(session, tasks)
+    open_, title, due = _tasks(session, tasks) if known is None else _next(known)
     return Facts(
         last_inbound=latest.get("last_inbound"), last_outbound=latest.get("last_outbound"),
         last_meeting=latest.get("last_meeting"), next_meeting=latest.get("next_meeting"),
@@ -258,6 +267,10 @@ def _tasks(session: Session, condition: ColumnElement[bool]) -> tuple[int, str, 
     query = query.where(condition, Task.done_at.is_(None), Task.deleted_at.is_(None))
     row = session.execute(query.order_by(Task.due_at.is_(None), Task.due_at, Task.id).limit(1)).first()
     return (row.total, row.title, row.due_at) if row else (0, "", None)
+
+
+def _next(known: Sequence[TaskRow]) -> tuple[int, str, datetime | None]:
+    return (len(known), known[0].title, known[0].due_at) if known else (0, "", None)
 
 
 def _ours(now: datetime) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from crm import companies, contacts, deals, fields, files, notes, pipelines, tasks
+from crm import companies, contacts, deals, fields, files, notes, pipelines, segments, tasks
 from crm.models import Notification
 from crm.viewing import Viewer
 from sync import accounts, outbox, passes
@@ -49,6 +49,8 @@ def _records(service: Service, seeded: Seeded, team: Team, times: int) -> None:
                 if stage.id != made.stage_id:
                     deals.move(session, made.id, stage.id, lost_reason="price", actor_id=team.priya, now=by["now"])
             deals.create(session, title=f"Nordhavn {n}", company_id=seeded.nordhavn, contact_ids=[seeded.erik], **by)
+            chosen, viewer = {"older": str(n + 1)}, Viewer(team.priya, "rep")
+            segments.save(session, viewer, noun="contact", name=f"S {n}", given=chosen, shared=True, now=now)
             for days in (-2, 0, 3):
                 tasks.create(
                     session, title=f"Task {n} {days}", owner_id=team.priya, contact_id=seeded.erik, deal_id=seeded.deal,

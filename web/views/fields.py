@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from crm import fields
 from crm.errors import CrmError, Refused
 from web import auth, door, notes
-from web.forms.admin import CustomField
+from web.forms.fields import CustomField
 from web.forms.records import lines_of
 
 if TYPE_CHECKING:

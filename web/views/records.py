@@ -56,8 +56,8 @@ def page(contact_id: int) -> Page:
             "around": record_heads.around(session, door.viewer(), found, now=door.now()),
             **_tasks(session, tasks.Filter(contact_id=found.id)),
             **_timeline(session, {"contact_id": found.id}, offered),
-            "facts": facts.of_contact(session, door.viewer(), found.id, now=door.now()),
         }  # fmt: skip
+        context["facts"] = facts.of_contact(session, door.viewer(), found.id, now=door.now(), known=context["tasks"])
     return render_template("contacts/page.html", record=("contact", found.id), **context)
 
 
@@ -73,8 +73,8 @@ def company_page(company_id: int) -> Page:
             "people": contacts.page(session, door.viewer(), contacts.Filter(company_id=found.id), limit=PEOPLE),
             "deals": deals.page(session, door.viewer(), deals.Filter(company_id=found.id), limit=BESIDE),
             **_tasks(session, tasks.Filter(company_id=found.id)), **_timeline(session, {"company_id": found.id}),
-            "facts": facts.of_company(session, door.viewer(), found.id, now=door.now()),
         }  # fmt: skip
+        context["facts"] = facts.of_company(session, door.viewer(), found.id, now=door.now(), known=context["tasks"])
     return render_template("companies/page.html", record=("company", found.id), **context)
 
 
@@ -95,8 +95,8 @@ def deal_page(deal_id: int) -> Page:
             "company": head.company, "owner": head.owner, "lists": record_lists.of_deal(session, deal_id),
             "custom": custom.of(session, "deal", found.custom), **_tasks(session, tasks.Filter(deal_id=deal_id)),
             **_timeline(session, {"deal_id": deal_id}, offered),
-            "facts": facts.of_deal(session, door.viewer(), deal_id, now=door.now()),
         }  # fmt: skip
+        context["facts"] = facts.of_deal(session, door.viewer(), deal_id, now=door.now(), known=context["tasks"])
     return render_template("deals/page.html", record=("deal", deal_id), **context)
 
 
