@@ -15,6 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from crm import names
@@ -84,6 +85,12 @@ class Database:
     def dispose(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def is_race(error: DBAPIError) -> bool:
+    """Whether a transaction failed because another one was at the same rows: a key that both made, a deadlock, a
+    serialisation failure (PostgreSQL's appendix A). Doing it again is the answer."""
+    return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", "") in ("40001", "40P01")
 
 
 def _alembic() -> Config:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from connectors.errors import ConnectorError, CursorExpired
@@ -22,6 +22,7 @@ from connectors.protocol import Connector, Fetches
 from connectors.protocol import Counts as ListsIds
 from connectors.types import Batch, Change, Failed, Removed, StreamKind, StreamRole, Upsert
 from connectors.types import Stream as RemoteStream
+from crm.database import is_race
 from crm.models import Account, Stream
 from sync import known, lease, sweep, workers
 from sync.apply import MAX_ATTEMPTS, Counts, Place, apply
@@ -209,13 +210,23 @@ class _Puller:
             return
         entries = [_entry(change) for change in changes]
         try:
-            self._commit(entries, place)
+            self._twice(entries, place)
         except PASSES_ON:
             raise
         except Exception as error:  # noqa: BLE001 - promise 1: one item never holds up the others; it is found and named
             log.warning("stream %s: a batch was refused (%s); item by item", self.lease.stream_id, type(error).__name__)
             self._singly(entries)
             self._commit([], place)
+
+    def _twice(self, entries: Sequence[Entry], place: Batch | None) -> None:
+        """Commit; where another worker stored the same mail or thread at the same moment, once more: what it wrote is
+        seen now."""
+        try:
+            self._commit(entries, place)
+        except DBAPIError as error:
+            if not is_race(error):
+                raise
+            self._commit(entries, place)
 
     def _carefully(self, change: Change) -> None:
         """Note the attempt before any work on the item; one that ended its worker three times is quarantined."""

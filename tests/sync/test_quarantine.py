@@ -85,6 +85,18 @@ def test_an_item_that_the_database_refuses_is_found_and_the_rest_of_its_batch_is
     assert len(office.log()) == 20
 
 
+def test_a_batch_that_met_another_worker_at_the_same_rows_is_written_again_whole(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The other worker's mail is there by then; item by item would take as many transactions as mails."""
+    box = office.mailbox()
+    ids = [office.deliver(box, mail(subject=f"Offer {n}")) for n in range(20)]
+    with _refused("Offer", IntegrityError("INSERT", {}, Exception("duplicate key")), times=1):
+        office.sync()
+    assert office.states() == dict.fromkeys(ids, "stored")
+    assert "item by item" not in caplog.text
+
+
 def test_an_item_that_meets_a_bug_of_ours_is_quarantined_without_its_content_in_the_log(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -192,12 +204,12 @@ def _with_content(item: Any, raw: bytes) -> Any:
 
 
 @contextmanager
-def _refused(subject: str, error: Exception) -> Iterator[None]:
-    """As if writing a mail of that subject failed."""
-    real = applying.insert_mails
+def _refused(subject: str, error: Exception, times: int = 1_000_000) -> Iterator[None]:
+    """As if writing a mail of that subject failed, so many times."""
+    real, left = applying.insert_mails, iter(range(times))
 
     def insert(session: Any, account: Any, inserts: Any, now: Any) -> Any:
-        if any(subject in i.arrival.envelope.subject for i in inserts):
+        if any(subject in i.arrival.envelope.subject for i in inserts) and next(left, None) is not None:
             raise error
         return real(session, account, inserts, now)
 
