@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm import audit
-from crm.automation_actions import Done, Plan, perform, plan
+from crm.automation_actions import Done, Plan, Turn, loaded, perform, plan
 from crm.automation_events import EVENTS, Subject
 from crm.errors import NotFound, Refused
 from crm.models import AutomationRule, AutomationRun, Stage, User
@@ -135,9 +135,16 @@ def pending(session: Session, rule: AutomationRule, *, now: datetime, past: bool
     return [subject for subject in found if subject.key not in done]
 
 
-def dry_run(session: Session, rule: AutomationRule, *, now: datetime, past: bool = False) -> list[Plan]:
-    """What it would do, in sentences; nothing is written."""
-    return [plan(session, rule, subject, now) for subject in pending(session, rule, now=now, past=past)]
+def dry_run(
+    session: Session, rule: AutomationRule, *, now: datetime, past: bool = False, limit: int = AT_ONCE
+) -> tuple[list[Plan], int]:
+    """What it would do, the first in sentences, and for how many in all; nothing is written."""
+    subjects = pending(session, rule, now=now, past=past)
+    shown = subjects[:limit]
+    kept, turn = loaded(session, shown), Turn(session, rule)
+    plans = [plan(session, rule, subject, turn, now) for subject in shown]
+    del kept  # held until here: the session forgets what nobody holds
+    return plans, len(subjects)
 
 
 def enabled(session: Session, events: Sequence[str] | None = None) -> list[AutomationRule]:
@@ -155,13 +162,13 @@ def sweep(session: Session, *, now: datetime, events: Sequence[str] | None = Non
 
 def fire(session: Session, rule: AutomationRule, subjects: Sequence[Subject], *, now: datetime) -> int:
     """Do the rule's action for subjects that it was not done for yet. Returns for how many."""
-    fired = 0
+    fired, turn = 0, Turn(session, rule)
     for subject in subjects[:AT_ONCE]:
         values = {"rule": str(rule.id), "key": subject.key, "at": now, "result": {}}
         run = insert_once(session, AutomationRun, values)
         if run is None:
             continue
-        result = perform(session, rule, subject, now)
+        result = perform(session, rule, subject, turn, now)
         session.get_one(AutomationRun, run).result = result.as_json()
         fired += 1
     session.flush()

@@ -6,6 +6,7 @@ Titles are templates with {contact}, {company}, {deal} and {days}; nothing of a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,25 +45,70 @@ class Done:
         return {"says": self.says, **self.ids}
 
 
-def plan(session: Session, rule: AutomationRule, subject: Subject, now: datetime) -> Plan:
+class Turn:
+    """Whose turn it is, for rules that give leads out: who comes after the last one given to, those who left
+    skipped."""
+
+    def __init__(self, session: Session, rule: AutomationRule) -> None:
+        people = [int(p) for p in rule.action.get("people", ())]
+        if not people:
+            self._order: list[int] = []
+            return
+        here = set(session.scalars(select(User.id).where(User.id.in_(people), User.active)))
+        query = select(AutomationRun.result).where(AutomationRun.rule == str(rule.id)).order_by(AutomationRun.id.desc())
+        last = next((r["assigned"] for r in session.scalars(query.limit(50)) if r.get("assigned")), None)
+        at = people.index(last) + 1 if last in people else 0
+        self._order = [p for p in people[at:] + people[:at] if p in here]
+
+    def next(self) -> int | None:
+        """The next one, who goes to the end of the queue."""
+        if not self._order:
+            return None
+        self._order.append(self._order.pop(0))
+        return self._order[-1]
+
+
+def plan(session: Session, rule: AutomationRule, subject: Subject, turn: Turn, now: datetime) -> Plan:
     """What would be done, without doing it."""
-    action, to_id = rule.action, _assignee(session, rule, subject)
+    action = rule.action
+    if action["do"] == "assign":
+        return _plan_assignment(session, subject, turn)
+    to_id = _assignee(session, rule, subject)
     name = _user(session, to_id)
     title = _title(session, str(action.get("title") or ""), subject, rule)
-    if action["do"] == "assign":
-        contact = session.get(Contact, subject.contact_id or 0)
-        has = contact is not None and contact.owner_id is not None
-        who = "keeps its owner" if has else f"to {name}" if to_id else "to nobody: all in turn have left"
-        return Plan(subject, f"{_about(session, subject)}: {who}", "", None if has else to_id)
     if action["do"] == "notify":
         return Plan(subject, f"Tell {name or 'nobody'}: {title}", title, to_id)
     day = due.today(now, _zone(session, to_id)) + timedelta(days=action["due_days"])
     return Plan(subject, f"Task “{title}” for {name or 'nobody'}, due {day.day} {day:%b} ({subject.why})", title, to_id)
 
 
-def perform(session: Session, rule: AutomationRule, subject: Subject, now: datetime) -> Done:
+def _plan_assignment(session: Session, subject: Subject, turn: Turn) -> Plan:
+    contact = session.get(Contact, subject.contact_id or 0)
+    if contact is None or contact.owner_id is not None:
+        return Plan(subject, f"{_about(session, subject)}: keeps its owner", "", None)
+    to_id = turn.next()
+    who = f"to {_user(session, to_id)}" if to_id else "to nobody: all in turn have left"
+    return Plan(subject, f"{_about(session, subject)}: {who}", "", to_id)
+
+
+def loaded(session: Session, subjects: Sequence[Subject]) -> list[Any]:
+    """Load what subjects are about, a statement a table; keep the list while planning, so that nothing is asked for
+    one by one."""
+    wanted: tuple[tuple[Any, set[int | None]], ...] = (
+        (Contact, {s.contact_id for s in subjects}), (Company, {s.company_id for s in subjects}),
+        (Deal, {s.deal_id for s in subjects}), (User, {s.owner_id for s in subjects}),
+    )  # fmt: skip
+    rows: list[Any] = []
+    for model, ids in wanted:
+        known = sorted(i for i in ids if i is not None)
+        for at in range(0, len(known), 500):
+            rows += session.scalars(select(model).where(model.id.in_(known[at : at + 500]))).all()
+    return rows
+
+
+def perform(session: Session, rule: AutomationRule, subject: Subject, turn: Turn, now: datetime) -> Done:
     """Do it, once: the caller holds the run that makes it unique."""
-    wanted = plan(session, rule, subject, now)
+    wanted = plan(session, rule, subject, turn, now)
     do = rule.action["do"]
     if do == "assign":
         return _assign(session, rule, wanted, now)
@@ -107,26 +153,9 @@ def _assign(session: Session, rule: AutomationRule, wanted: Plan, now: datetime)
 
 def _assignee(session: Session, rule: AutomationRule, subject: Subject) -> int | None:
     """Who it goes to; somebody who left gets nothing."""
-    if rule.action["do"] == "assign":
-        return _next(session, rule)
     wanted = rule.action["to"]
     user = session.get(User, (subject.owner_id if wanted == "owner" else int(wanted)) or 0)
     return user.id if user is not None and user.active else None
-
-
-def _next(session: Session, rule: AutomationRule) -> int | None:
-    """Whose turn it is: who comes after the last one given to, those who left out."""
-    people = [int(p) for p in rule.action["people"]]
-    here = set(session.scalars(select(User.id).where(User.id.in_(people), User.active)))
-    turn = [p for p in people if p in here]
-    if not turn:
-        return None
-    query = select(AutomationRun.result).where(AutomationRun.rule == str(rule.id)).order_by(AutomationRun.id.desc())
-    last = next((r["assigned"] for r in session.scalars(query.limit(50)) if r.get("assigned")), None)
-    if last not in people:
-        return turn[0]
-    after = people[people.index(last) + 1 :] + people[: people.index(last) + 1]
-    return next(p for p in after if p in here)
 
 
 def _title(session: Session, template: str, subject: Subject, rule: AutomationRule) -> str:

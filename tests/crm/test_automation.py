@@ -69,10 +69,10 @@ def test_switching_on_counts_from_then_and_the_past_only_when_asked_after_a_coun
     for n in range(3):
         ours(world, now - (6 + n) * DAY, person(world, f"p{n}"))
     rule = on(world, now, event="no_reply", conditions={"days": 5})
-    assert automation.dry_run(world.session, rule, now=now) == []
+    assert automation.dry_run(world.session, rule, now=now) == ([], 0)
     assert sweep(world, now) == []
-    preview = automation.dry_run(world.session, rule, now=now, past=True)
-    assert len(preview) == 3
+    preview, count = automation.dry_run(world.session, rule, now=now, past=True)
+    assert count == 3
     assert all(p.says.startswith("Task “Do something about") for p in preview)
     assert world.session.scalars(select(Task)).all() == [], "a dry run writes nothing"
     past = automation.pending(world.session, rule, now=now, past=True)
@@ -128,6 +128,9 @@ def test_new_leads_go_to_the_team_in_turn_and_imports_and_owned_ones_do_not(worl
     leads = [person(world, f"l{n}", at=now) for n in range(4)]
     owned = person(world, "owned", owner_id=world.ada.id, at=now)
     client = person(world, "client", lifecycle="client", at=now)
+    plans, _ = automation.dry_run(session, rule, now=now)
+    said = [p.says for p in plans][:4]
+    assert said == ["l0: to Anna", "l1: to Mia", "l2: to Anna", "l3: to Mia"]
     automation.sweep(session, now=now)
     found = [session.get_one(Contact, i).owner_id for i in (*leads, owned, client)]
     turn = [world.anna.id, world.mia.id, world.anna.id, world.mia.id]

@@ -3,11 +3,13 @@ that a page shows few of a thing, or many."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from crm import companies, contacts, deals, fields, files, notes, pipelines, segments, tasks
+from sqlalchemy.orm import Session
+
+from crm import automation, companies, contacts, deals, fields, files, notes, pipelines, segments, tasks
 from crm.models import Notification
 from crm.viewing import Viewer
 from sync import accounts, outbox, passes
@@ -28,6 +30,7 @@ def rows(service: Service, seeded: Seeded, team: Team, folder: Path, times: int)
 def _records(service: Service, seeded: Seeded, team: Team, times: int) -> None:
     now = service.now()
     with service.db.transaction() as session:
+        _rules(session, team, times, now)
         fields.add(session, noun="contact", label="Region", type="text", actor_id=team.admin, now=now)
         stages = pipelines.stages(session, pipelines.ensure_default(session).id)
         for n in range(times):
@@ -65,6 +68,18 @@ def _records(service: Service, seeded: Seeded, team: Team, times: int) -> None:
             session.add(
                 Notification(user_id=team.priya, key=f"many:{n}", kind="test", text=f"Line {n}", created_at=now)
             )
+
+
+def _rules(session: Session, team: Team, times: int, now: datetime) -> None:
+    """Rules that are on, each with as many runs as there are new contacts."""
+    action = {"do": "task", "title": "Call {contact}", "due_days": 1, "to": "owner"}
+    for n in range(times):
+        rule = automation.save(
+            session, None, name=f"Rule {n}", event="contact_created", conditions={"lifecycle": "lead"}, action=action,
+            actor_id=team.admin, now=now,
+        )  # fmt: skip
+        if n < 1:
+            automation.switch(session, rule.id, True, actor_id=team.admin, now=now - timedelta(days=300))
 
 
 def _mail(service: Service, folder: Path, times: int) -> None:

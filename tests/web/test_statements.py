@@ -86,7 +86,8 @@ def _filled(rule: Rule, key: str, desk: Desk) -> str:
         "account_id": seeded.accounts[0], "company_id": seeded.nordhavn, "contact_id": seeded.erik,
         "deal_id": seeded.deal,
         "item_id": desk.item, "thread_id": 1, "task_id": 1, "user_id": team.jonas, "kind": "note", "on": "contact",
-        "record_id": seeded.erik, "field_id": 1, "segment_id": 1, "pipeline_id": 1, "stage_id": 1, "key": key,
+        "record_id": seeded.erik, "field_id": 1, "segment_id": 1, "pipeline_id": 1, "stage_id": 1, "rule_id": 1,
+        "key": key,
     }  # fmt: skip
     unknown = rule.arguments - known.keys()
     assert not unknown, f"{rule.rule}: tell _filled what {unknown} is"

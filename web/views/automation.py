@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import automation, pipelines, users
+from crm import automation, stages, users
 from crm.automation_events import EVENTS
 from crm.errors import Refused
 from crm.models import AutomationRule
@@ -59,11 +59,11 @@ def page(rule_id: int) -> Page:
         rule, now = automation.by_id(session, rule_id), door.now()
         context = {
             "rule": rule, "says": _sentences(session, [rule])[rule.id], "may": _may(),
-            "plans": automation.dry_run(session, rule, now=now),
+            "dry": automation.dry_run(session, rule, now=now, limit=SHOWN),
             "past": len(automation.pending(session, rule, now=now, past=True)),
             "runs": automation.runs(session, rule_id, before=request.args.get("before", type=int), limit=LOG + 1),
         }  # fmt: skip
-    return render_template("automation/page.html", shown=SHOWN, log=LOG, **context)
+    return render_template("automation/page.html", log=LOG, **context)
 
 
 @blueprint.get("/<int:rule_id>/edit")
@@ -161,29 +161,26 @@ def _form_page(form: Rule, rule_id: int | None, people: list[Any]) -> str:
 
 
 def _choices(session: Session, form: Rule) -> None:
-    stages = [
-        (str(stage.id), f"{pipeline.name}: {stage.name}")
-        for pipeline in pipelines.all_(session)
-        for stage in pipelines.stages(session, pipeline.id)
-    ]
-    form.stage.choices = options([("", "any"), *stages])
+    pipelines = stages.everything(session)
+    found = [(str(s.id), f"{pipeline.name}: {s.name}") for pipeline, live, _ in pipelines for s in live]
+    form.stage.choices = options([("", "any"), *found])
     form.to.choices = options([("owner", "the record's owner"), *((str(u.id), u.name) for u in users.all_(session))])
 
 
 def _sentences(session: Session, rules: list[AutomationRule]) -> dict[int, str]:
     """ "When nobody answered our mail for 5 d: create a task “Follow up” for the owner, due in 0 days." """
     names = {str(u.id): u.name for u in users.all_(session, active_only=False)}
-    stages = {s.id: s.name for p in pipelines.all_(session) for s in pipelines.stages(session, p.id)}
-    return {rule.id: _sentence(rule, names, stages) for rule in rules}
+    named = {s.id: s.name for _, live, archived in stages.everything(session) for s in (*live, *archived)}
+    return {rule.id: _sentence(rule, names, named) for rule in rules}
 
 
-def _sentence(rule: AutomationRule, names: dict[str, str], stages: dict[int, str]) -> str:
+def _sentence(rule: AutomationRule, names: dict[str, str], named: dict[int, str]) -> str:
     held, action = rule.conditions, rule.action
     parts = [
         f"for {held['days']} d" if held.get("days") else "",
         f"({held['lifecycle'].replace('_', ' ')}s only)" if held.get("lifecycle") else "",
         f"from {held['source']}" if held.get("source") else "",
-        f"({stages.get(held['stage'], 'a stage')})" if held.get("stage") else "",
+        f"({named.get(held['stage'], 'a stage')})" if held.get("stage") else "",
         f"({held['kind']})" if held.get("kind") else "",
     ]
     when = " ".join([f"When {EVENTS[rule.event].says}", *(part for part in parts if part)])
