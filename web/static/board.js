@@ -8,6 +8,7 @@
   const typing = (el) => !!el && (el.matches("input:not([type=checkbox]):not([type=radio]), textarea, select") || el.isContentEditable);
   let held = null;      // the id of the card the keys are on
   let undo = null;      // how to put a card back that was moved before the server said so
+  let left = null;      // the stage a card was just moved out of: focus follows the card, or stays there
   let asking = null;    // the card the line below asks about, and the stage once it is chosen
 
   const board = () => one("#board");
@@ -30,6 +31,7 @@
     form.elements.stage.value = place.dataset.drop;
     form.elements.reason.value = reason || "";
     held = card.dataset.card;
+    left = card.dataset.stage;
     undo = () => { parent.insertBefore(card, next); card.hidden = false; };
     if (list) list.prepend(card); else card.hidden = true;
     form.requestSubmit();
@@ -99,12 +101,13 @@
     undo = null;
     const wrong = one("[data-value] [aria-invalid]");
     if (wrong) wrong.focus();
-    else if (board() && held && (!document.activeElement || document.activeElement === document.body || document.activeElement.id === "main")) {
-      const card = one('[data-card="' + held + '"]');
+    else if (board() && held && (left || [null, "", "main"].includes(document.activeElement && document.activeElement.id))) {
+      const card = one('[data-card="' + held + '"]') || (left && one('[data-drop="' + left + '"] [data-card]'));
       if (card) focus(card);
     }
+    left = null;
   });
-  ["htmx:sendError", "htmx:timeout", "htmx:responseError"].forEach((kind) => document.addEventListener(kind, () => { if (undo) { undo(); undo = null; } }));
+  ["htmx:sendError", "htmx:timeout", "htmx:responseError"].forEach((kind) => document.addEventListener(kind, () => { left = null; if (undo) { undo(); undo = null; } }));
   document.addEventListener("focusin", (event) => { const card = event.target.closest("[data-card]"); if (card) held = card.dataset.card; });
 
   /* --- dragging ----------------------------------------------------------------------------------------------- */
