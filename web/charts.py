@@ -14,8 +14,8 @@ from math import ceil, log10
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 560, 210
-LEFT, RIGHT, TOP, BOTTOM = 58, 8, 8, 34
-LABELS = 8
+LEFT, RIGHT, TOP, BOTTOM = 66, 8, 8, 34
+LABELS = 6
 LETTERS = 12
 
 

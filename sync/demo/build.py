@@ -7,6 +7,7 @@ import csv
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from crm import contacts, csvimport, pipelines, users, workspace
 from sync import accounts, outbox, passes
 from sync.accounts import AccountSpec
 from sync.demo import history, leads, story, traps
+from sync.demo.letters import Letter
 from sync.demo.world import ADMIN, COMPANIES, DROPBOX, OWN, PASSWORD, SOURCES, STAGES, TEAM, Rep, World, build
 from sync.passes import AccountReport
 from sync.service import Service
@@ -34,21 +36,27 @@ def write(root: Path, world: World, now: datetime) -> Written:
     if root.exists():
         shutil.rmtree(root)
     found = traps.build(world, now)
-    written = Written()
     letters = [*story.everyday(world, now), *found.letters]
-    for letter in [*letters, *leads.letters(world, letters, now)]:
+    written = deliver(root, [*letters, *leads.letters(world, letters, now)])
+    for meeting, owners in found.meetings:
+        for rep in owners:
+            place = root / rep.name.split()[0].lower() / "calendar"
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{meeting.uid.partition('@')[0]}.ics").write_text(meeting.ics(now - timedelta(days=30)), encoding="utf-8")
+    directory(root, world, now)
+    return written
+
+
+def deliver(root: Path, letters: Iterable[Letter]) -> Written:
+    """Put letters into the Maildirs of whoever has them."""
+    written = Written()
+    for letter in letters:
         data = letter.bytes_()
         for rep, folder in letter.boxes:
             _deliver(root / rep.name.split()[0].lower() / "Maildir", folder, data, letter.at, written.mails)
             written.mails += 1
             written.boxes[rep.address] += 1
         written.message_ids.add(letter.message_id)
-    for meeting, owners in found.meetings:
-        for rep in owners:
-            place = root / rep.name.split()[0].lower() / "calendar"
-            place.mkdir(parents=True, exist_ok=True)
-            (place / f"{meeting.uid.partition('@')[0]}.ics").write_text(meeting.ics(now - timedelta(days=30)), encoding="utf-8")
-    _csv(root / "directory", world, now)
     return written
 
 
@@ -61,7 +69,9 @@ def _deliver(maildir: Path, folder: str, data: bytes, at: datetime, number: int)
     os.utime(path, (at.timestamp(), at.timestamp()))
 
 
-def _csv(folder: Path, world: World, now: datetime) -> None:
+def directory(root: Path, world: World, now: datetime) -> None:
+    """The CSVs of companies, contacts, deals and tasks, in ``root``/directory."""
+    folder = root / "directory"
     folder.mkdir(parents=True, exist_ok=True)
     companies = [
         {"name": name, "domains": domain + (";nordhavn-group.example" if domain == "nordhavn.example" else ""), "industry": "Trade"}

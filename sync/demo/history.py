@@ -21,8 +21,8 @@ GOALS = (9_000, 7_000, 8_000)
 
 
 def lifecycle(index: int) -> str:
-    """What the contact of that number is: every sixth a lead (the second person of a company, without a deal)."""
-    if index % 6 == 1:
+    """What the contact of that number is: every fifth a lead (the second person of a company, without a deal)."""
+    if index % 10 in (1, 5):
         return "lead"
     return "past_client" if index % 3 == 2 else "client"
 
@@ -34,7 +34,7 @@ def next_steps(world: World, now: datetime) -> list[dict[str, str]]:
     for n, deal in enumerate(open_):
         if n % 3 == 2:
             continue
-        due = now + timedelta(days=(-2, 0, 4, 9, 2, 16)[n % 6])
+        due = now + timedelta(days=(-2, 0, 4, 9, 2, 16)[(n + n // 3) % 6])
         title = ("Send the revised offer", "Call about the timetable", "Prepare the contract")[n % 3] + f", {deal.company}"
         rows.append({"title": title, "due": due.date().isoformat(), "owner": deal.rep.address,
                      "contact": deal.people[0].address if deal.people else "", "deal": deal.number, "type": "todo"})  # fmt: skip

@@ -157,7 +157,7 @@ def stale(session: Session, world: World, now: datetime) -> set[int]:
 
 @pytest.fixture
 def fixture_of_row_16(session: Session, world: World, now: datetime) -> dict[str, int]:
-    """Three leads over 7 x 24 h (last mailed, met, called), one at 6 d 23 h, one contacted by another rep; all Anna's."""
+    """Three leads over 7 x 24 h (mailed, met, called), one at 6 d 23 h, one contacted by another rep; all Anna's."""
     ids = {name: lead(session, world, name) for name in ("mailed", "met", "called", "almost", "by another")}
     for contact in ids.values():
         session.get_one(Contact, contact).owner_id = world.anna.id

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("reports", __name__, url_prefix="/reports")
 FILTERS = ("period", "since", "until", "owner", "pipeline", "as_of", "sort")
-DRAWN = 24
+DRAWN, DRAWN_RECORDS = 24, 12
 GROUPS = ("Pipeline", "Won business", "Team", "Relations")
 
 
@@ -144,7 +144,8 @@ def _chart(report: Report, table: Table) -> Any:
     """The drawing of the lines of level 0, the oldest on the left."""
     if table.chart is None:
         return ""
-    lines = [line for line in table.lines if line.level == 0][:DRAWN]
+    lines = [line for line in table.lines if line.level == 0]
+    lines = lines[: DRAWN_RECORDS if any(line.target for line in lines) else DRAWN]
     lines = lines[::-1] if report.key == "activity" else lines
     columns = [next(c for c in table.columns if c.key == key) for key in table.chart.columns]
     series = [Series(c.label, [_plain(line.cells.get(c.key)) for line in lines]) for c in columns]
