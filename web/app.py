@@ -16,7 +16,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
 
 from crm.errors import Conflict, CrmError, NotAllowed, NotFound, Refused
-from web import auth, filters, meter, security, shell
+from web import auth, filters, meter, refusals, security, shell
 from web.views import ALL, UPLOADS
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def _errors(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> tuple[str | Response, int]:
+        if error.code == 404:
+            refusals.note()
         return _page(error.code or 500)
 
     @app.errorhandler(CSRFError)
@@ -94,6 +96,7 @@ def _errors(app: Flask) -> None:
     @app.errorhandler(CrmError)
     def refused(error: CrmError) -> tuple[str | Response, int]:
         if isinstance(error, NotFound):
+            refusals.note()
             return _page(404)
         code = 403 if isinstance(error, NotAllowed) else 409 if isinstance(error, Conflict) else 422
         assert isinstance(error, NotAllowed | Conflict | Refused | CrmError)

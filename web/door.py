@@ -57,3 +57,8 @@ def me() -> Person:
 def viewer() -> Viewer:
     """The same as the privacy policy wants it."""
     return me().viewer
+
+
+def view(endpoint: str) -> object:
+    """The view function of an endpoint, None for an unknown one."""
+    return current_app.view_functions.get(endpoint)

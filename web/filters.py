@@ -76,11 +76,16 @@ def target_url(kind: str, record_id: int) -> str:
     return url_for(f"{noun}.page", **values)
 
 
+def on_pair(target: Any) -> str:
+    """A record as ``on=contact:3`` names it."""
+    return f"{target.kind}:{target.id}"
+
+
 def install(app: Flask) -> None:
     """Register all filters."""
     app.jinja_env.filters.update(
         day=day, since=since, when=when, ago_stamp=ago_stamp, date=date_, utcdate=utcdate, month=month,
         number=words.number, money=words.money,
-        size=words.size, span=words.span, percent=words.percent,
+        on_pair=on_pair, size=words.size, span=words.span, percent=words.percent,
     )  # fmt: skip
     app.jinja_env.globals.update(today=today, now=door.now, target_url=target_url)

@@ -83,6 +83,7 @@ class Note(Form):
     at = DateTimeLocalField("When", [Optional()], format="%Y-%m-%dT%H:%M")
     minutes = IntegerField("Minutes", [Optional(), NumberRange(0, 1440, "Minutes, from 0 to 1440.")])
     outcome = choice("Outcome", OUTCOMES, default="")
+    private = BooleanField("Only for me")
 
 
 class Upload(Form):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from crm import contacts, deals, grants, item, mailhtml, sharing, users
+from crm import contacts, deals, grants, item, mailhtml, sharing, task_items, users
 from crm.errors import CrmError, NotFound, Refused
 from sync import attachments, decisions
 from web import door, notes, settle
@@ -43,9 +43,10 @@ def item_page(item_id: int) -> Page:
         shares = grants.grants(session, door.viewer(), item_id) if found.mine else []
         everybody = {u.id: u.name for u in users.all_(session, active_only=False)}
         requests = [r for r in grants.open_requests(session, door.viewer()) if r.communication_id == item_id]
+        tasks = task_items.of_item(session, door.viewer(), item_id)
     return render_template(
         "log/item.html", item=found, text=text, people=people, deals=open_deals, shares=shares, everybody=everybody,
-        requests=requests, safe=mailhtml.sanitise(found.html) if found.html else None,
+        requests=requests, tasks=tasks, safe=mailhtml.sanitise(found.html) if found.html else None,
     )  # fmt: skip
 
 

@@ -56,6 +56,8 @@ def listing() -> Page:
 def new_page() -> Page:
     """The form; records may come along as ``on=contact:3``, a message as ``item=17``, a done task as ``after=5``."""
     data: dict[str, Any] = {"owner": door.me().id, "type": "todo", "due": _today() + timedelta(days=1)}
+    if title := request.args.get("title", "")[:300]:
+        data["title"] = title
     if request.args.get("after"):
         with door.reading() as session:
             prefilled = next_step(session)

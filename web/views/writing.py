@@ -7,7 +7,7 @@ from datetime import UTC
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import companies, contacts, deals
+from crm import companies, contacts, deals, users
 from crm import notes as written
 from crm.errors import Refused
 from web import door, filters, notes
@@ -15,6 +15,8 @@ from web.forms.records import Note
 
 blueprint = Blueprint("writing", __name__, url_prefix="/write")
 Page = str | Response | tuple[str, int]
+MATES = 12
+"""How many names are offered for a mention."""
 
 
 @blueprint.get("/<any(note, call):kind>/<any(contact, company, deal):on>/<int:record_id>")
@@ -36,7 +38,7 @@ def save(kind: str, on: str, record_id: int) -> Page:
             made = written.add(
                 session, door.viewer(), kind=kind, text=form.text.data, target=(on, record_id), at=at,
                 minutes=form.minutes.data if kind == "call" else None, outcome=form.outcome.data or None,
-                now=door.now(),
+                private=form.private.data, now=door.now(),
             )  # fmt: skip
     except Refused as error:
         form.refuse(error)
@@ -66,7 +68,10 @@ def _page(form: Note, kind: str, on: str, record_id: int) -> str:
             record_id).name,
             "deal": lambda: deals.by_id(session, record_id).title,
         }[on]()  # fmt: skip
-    return render_template("writing/page.html", form=form, kind=kind, name=name, back=_record(on, record_id))
+        mates = [u.name for u in users.all_(session) if u.id != door.me().id][:MATES]
+    return render_template(
+        "writing/page.html", form=form, kind=kind, name=name, back=_record(on, record_id), mates=mates
+    )
 
 
 def _record(on: str, record_id: int) -> str:
