@@ -20,7 +20,7 @@ from unicodedata import combining, normalize
 import regex
 from rapidfuzz.distance import OSA
 from rapidfuzz.fuzz import ratio
-from sqlalchemy import case, delete, event, func, insert, inspect, select
+from sqlalchemy import case, delete, event, func, insert, inspect, literal, select, union_all
 from sqlalchemy.orm import Session, UOWTransaction
 
 from crm.models import Company, Contact, Deal, NameGram
@@ -112,34 +112,32 @@ def _flushed(session: Session, _context: UOWTransaction) -> None:
 
 
 def near(session: Session, query: str, nouns: Iterable[str] = ("contact", "company", "deal")) -> list[Near]:
-    """Live records whose names are like ``query``, the likest first, at most ``OFFERED`` before ranking. One
-    statement for each noun. Empty for no words."""
-    keys = grams(query, unfinished=True)
+    """Live records whose names are like ``query``, the likest first. One statement. Empty for no words."""
+    keys, wanted = grams(query, unfinished=True), set(nouns)
     if not keys:
         return []
-    found: list[Near] = []
-    for table, (noun, attribute) in NOUNS.items():
-        if noun in nouns:
-            name = getattr(table, attribute)
-            offered = _offered(noun, keys)
-            live = [table.deleted_at.is_(None)]
-            if hasattr(table, "merged_into"):
-                live.append(table.merged_into.is_(None))
-            rows = select(table.id, name).join(offered, offered.c.record_id == table.id).where(*live)
-            found += [Near(noun, i, text, score(query, text)) for i, text in session.execute(rows)]
+    parts = [_offered(table, *known, keys) for table, known in NOUNS.items() if known[0] in wanted]
+    rows = session.execute(union_all(*parts))
+    found = (Near(noun, row_id, name, score(query, name)) for noun, row_id, name in rows)
     return sorted((n for n in found if n.score >= LEAST), key=lambda n: (-n.score, n.name, n.id))
 
 
-def _offered(noun: str, keys: set[str]) -> Any:
+def _offered(table: Any, noun: str, attribute: str, keys: set[str]) -> Any:
+    """The records of one noun that share most keys with the query, at most ``OFFERED``."""
     weight = func.sum(case((NameGram.gram.like("~%"), SHORT_WEIGHT), else_=1))
-    return (
-        select(NameGram.record_id, weight.label("weight"))
+    offered = (
+        select(NameGram.record_id)
         .where(NameGram.noun == noun, NameGram.gram.in_(sorted(keys)))
         .group_by(NameGram.record_id)
         .order_by(weight.desc(), NameGram.record_id)
         .limit(OFFERED)
         .subquery()
     )
+    live = [table.deleted_at.is_(None)]
+    if hasattr(table, "merged_into"):
+        live.append(table.merged_into.is_(None))
+    query = select(literal(noun), table.id, getattr(table, attribute))
+    return query.join(offered, offered.c.record_id == table.id).where(*live)
 
 
 def score(query: str, name: str) -> float:

@@ -40,7 +40,7 @@ QUERIES = {
     "review.someone": "key=address:anna.l@nordhavn.example&q=anna",
     "deciding.create_page": "key=address:anna.l@nordhavn.example",
     "review.preview": "key=address:anna.l@nordhavn.example&verb=link&target=contact:1",
-    "search.page": "q=nordhavn",
+    "search.page": "q=nordhavn", "search.live": "q=nordhavn",
     "log.why": "q=m20@mail.example",
     "connecting.imap_page": "address=a@gmail.com",
 }

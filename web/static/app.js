@@ -125,30 +125,75 @@
     if (event.submitter && event.target.matches("[data-once]")) setTimeout(() => { event.submitter.disabled = true; }, 0);
   });
 
-  /* --- palette: the links of the page plus search ------------------------------------------------------------- */
+  /* --- palette: the links of the page, and records and log items found while typing ---------------------------- */
+  let asking = null, pause = 0;
   function openPalette() {
     const dialog = one("#palette");
     if (!dialog || dialog.open) return;
-    const input = one("input", dialog), list = one("ul", dialog);
-    const links = all(".nav a.item, [data-command]").map((a) => ({ text: a.dataset.command || a.firstChild.textContent.trim(), href: a.href, key: (a.dataset.key || "").split("|")[0] }));
-    const draw = () => {
-      const wanted = input.value.trim().toLowerCase();
-      const found = links.filter((link) => link.text.toLowerCase().includes(wanted));
-      if (wanted) found.push({ text: "Search for \u201c" + input.value.trim() + "\u201d", href: dialog.dataset.search + "?q=" + encodeURIComponent(input.value.trim()), key: "" });
-      list.replaceChildren(...found.map((link, i) => {
-        const item = document.createElement("li"), a = document.createElement("a"), words = document.createElement("span");
-        a.href = link.href; words.textContent = link.text; a.append(words);
-        if (link.key) { const key = document.createElement("kbd"); key.textContent = link.key; a.append(key); }
-        if (i === 0) a.className = "here";
-        item.append(a); return item;
-      }));
-    };
-    input.value = ""; input.oninput = draw; draw(); dialog.showModal(); input.focus();
+    const input = one("input", dialog), list = one("[role=listbox]", dialog), status = one("[role=status]", dialog);
+    const links = all(".nav a.item, [data-command]").map((a) => ({ name: a.dataset.command || a.firstChild.textContent.trim(), href: a.href, key: (a.dataset.key || "").split("|")[0] }));
+    let groups = [], answered = "";
+    const typed = () => input.value.trim();
+    function option(hit) {
+      const a = document.createElement("a");
+      a.id = "palette-" + all("[role=option]", list).length;
+      a.setAttribute("role", "option"); a.href = hit.href; a.tabIndex = -1;
+      [["name", hit.name], ["faint", hit.detail], ["faint push", hit.reason]].forEach(([name, text]) => {
+        if (!text) return;
+        const words = document.createElement("span");
+        words.className = name; words.dir = "auto"; words.textContent = text; a.append(words);
+      });
+      if (hit.key) { const key = document.createElement("kbd"); key.textContent = hit.key; a.append(key); }
+      list.append(a);
+    }
+    function here(to) {
+      const items = all("[role=option]", list), at = items.findIndex((item) => item.getAttribute("aria-selected") === "true");
+      items.forEach((item) => item.setAttribute("aria-selected", "false"));
+      const next = items[to === "first" ? 0 : (at + to + items.length) % items.length];
+      if (next) { next.setAttribute("aria-selected", "true"); next.scrollIntoView({ block: "nearest" }); input.setAttribute("aria-activedescendant", next.id); }
+      else input.removeAttribute("aria-activedescendant");
+    }
+    function draw() {
+      const wanted = typed().toLowerCase(), pages = links.filter((link) => link.name.toLowerCase().includes(wanted));
+      list.replaceChildren();
+      const found = wanted ? groups : [];
+      [...(pages.length ? [{ label: "Go to", hits: wanted ? pages.slice(0, 4) : pages }] : []), ...found].forEach((group) => {
+        const head = document.createElement("div");
+        head.className = "head"; head.setAttribute("role", "presentation"); head.textContent = group.label; list.append(head);
+        group.hits.forEach(option);
+      });
+      if (wanted) option({ name: "Search for \u201c" + typed() + "\u201d", href: dialog.dataset.search + "?q=" + encodeURIComponent(typed()) });
+      here("first");
+    }
+    function ask() {
+      const wanted = typed();
+      clearTimeout(pause);
+      if (asking) { asking.abort(); asking = null; }
+      if (!wanted) { groups = []; answered = ""; status.textContent = ""; draw(); return; }
+      if (wanted === answered) { draw(); return; }
+      draw();
+      pause = setTimeout(() => {
+        asking = new AbortController();
+        const slow = setTimeout(() => { status.textContent = "Searching\u2026"; }, 300), signal = asking.signal;
+        fetch(dialog.dataset.live + "?q=" + encodeURIComponent(wanted), { signal, headers: { Accept: "application/json" }, credentials: "same-origin" })
+          .then((answer) => { if (!answer.ok) throw new Error("not found"); return answer.json(); })
+          .then((found) => {
+            if (signal.aborted || found.query !== typed()) return;
+            groups = found.groups; answered = wanted; draw();
+            const n = groups.reduce((sum, group) => sum + group.hits.length, 0);
+            status.textContent = n ? n + (n === 1 ? " result" : " results") : "Nothing found by that name, address or number.";
+          })
+          .catch(() => { if (!signal.aborted) status.textContent = "No answer from the server. Enter opens the search page."; })
+          .finally(() => clearTimeout(slow));
+      }, 120);
+    }
+    input.value = ""; status.textContent = ""; input.oninput = ask; draw(); dialog.showModal(); input.focus();
+    dialog.onclose = () => { clearTimeout(pause); if (asking) asking.abort(); };
+    dialog.onclick = (event) => { if (event.target.closest("a")) dialog.close(); };
     dialog.onkeydown = (event) => {
-      const items = all("a", list), at = items.findIndex((a) => a.classList.contains("here"));
-      if (event.key === "Enter" && items[at]) { event.preventDefault(); dialog.close(); items[at].click(); }
-      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      if (step && items.length) { event.preventDefault(); items[at].classList.remove("here"); items[(at + step + items.length) % items.length].classList.add("here"); }
+      const chosen = one("[aria-selected=true]", list), step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (event.key === "Enter" && chosen) { event.preventDefault(); dialog.close(); chosen.click(); }
+      if (step) { event.preventDefault(); here(step); }
     };
   }
   document.addEventListener("DOMContentLoaded", () => settle(document));

@@ -1,22 +1,28 @@
-"""One box over people, companies, deals and the log, within what the viewer may see."""
+"""One box over people, companies, deals and the log, within what the viewer may see: a page, and the same as JSON for
+the palette."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from typing import Any
 
-from crm import companies, contacts, deals, timeline
+from flask import Blueprint, Response, jsonify, render_template, request, url_for
+
+from crm import finding, timeline
+from crm.finding import Hit
 from crm.timeline import LogFilter
-from web import door
+from web import door, filters, words
 
 blueprint = Blueprint("search", __name__, url_prefix="/search")
 LONGEST = 200
 FEW = 6
 MANY = 30
+LIVE = 5
+LABELS = {"contact": "People", "company": "Companies", "deal": "Deals"}
 
 
 @blueprint.get("")
 def page() -> str:
-    """Results by kind; names and addresses by part, the log by words."""
+    """Results by kind; names though mistyped, addresses, numbers and domains by part, the log by words."""
     text = request.args.get("q", "")[:LONGEST].strip()
     if not text:
         return render_template("search/page.html", text="")
@@ -25,10 +31,38 @@ def page() -> str:
         found = timeline.page(
             session, viewer, LogFilter(text=text), before=request.args.get("before"), limit=MANY, now=door.now()
         )
-        context = {
-            "people": contacts.page(session, viewer, contacts.Filter(text=text), limit=FEW + 1),
-            "companies": companies.page(session, viewer, companies.Filter(text=text), limit=FEW + 1),
-            "deals": deals.page(session, viewer, deals.Filter(text=text), limit=FEW + 1), "rows": found.rows,
-            "next": found.next,
-        }  # fmt: skip
-    return render_template("search/page.html", text=text, few=FEW, **context)
+        records = finding.records(session, viewer, text, limit=FEW + 1)
+    return render_template(
+        "search/page.html", text=text, few=FEW, groups=[(n, LABELS[n], hits) for n, hits in records.items() if hits],
+        rows=found.rows, next=found.next,
+    )  # fmt: skip
+
+
+@blueprint.get("/live")
+def live() -> Response:
+    """The first hits of each kind as JSON: groups of name, detail, reason and address."""
+    text = request.args.get("q", "")[:LONGEST].strip()
+    groups: list[dict[str, Any]] = []
+    if text:
+        with door.reading() as session:
+            records = finding.records(session, door.viewer(), text, limit=LIVE)
+            found = timeline.page(session, door.viewer(), LogFilter(text=text), limit=LIVE, now=door.now())
+        groups = [{"label": LABELS[noun], "hits": [_hit(h) for h in hits]} for noun, hits in records.items() if hits]
+        if found.rows:
+            groups.append({"label": "Log", "hits": [_item(row) for row in found.rows]})
+    return jsonify(query=text, groups=groups, all=url_for("search.page", q=text))
+
+
+def _hit(hit: Hit) -> dict[str, str]:
+    return {
+        "name": hit.name, "detail": hit.detail, "reason": "" if hit.reason == "name" else hit.reason,
+        "href": filters.target_url(hit.noun, hit.id),
+    }  # fmt: skip
+
+
+def _item(row: timeline.LogRow) -> dict[str, str]:
+    when = words.day(row.occurred_at, door.now(), filters.zone())
+    detail = " · ".join([when, *row.people[:2]])
+    return {
+        "name": row.subject or row.kind, "detail": detail, "reason": "", "href": url_for("log.item", item_id=row.id)
+    }  # fmt: skip
