@@ -23,11 +23,12 @@ from crm.due import zone_of
 from crm.errors import NotFound
 from crm.facts import no_crowd
 from crm.held import stands
-from crm.models import Address, Communication, Company, Contact, Deal, Link, Participant, Task, User
+from crm.models import Address, AutomationRun, Communication, Company, Contact, Deal, Link, Participant, Task, User
+from crm.once import insert_once
 from crm.privacy import Viewer, visible
 from crm.silence import by_a_person
 
-ITEM = "item:"
+ITEM, RUN = "item:", "awaited"
 AT_ONCE = 1_000
 TARGETS: tuple[tuple[str, Any, Any], ...] = (
     ("contact", Task.contact_id, Contact.name), ("deal", Task.deal_id, Deal.title),
@@ -44,6 +45,11 @@ class Arrived:
     kind: str
     at: datetime
     contact_id: int | None
+
+    @property
+    def key(self) -> str:
+        """Names the pair: an item closes a task once, whatever happens to the task later."""
+        return f"{self.task_id}:{self.communication_id}"
 
 
 def close(session: Session, *, now: datetime) -> list[Arrived]:
@@ -64,6 +70,9 @@ def _close(session: Session, found: Arrived, now: datetime) -> bool:
     except NotFound:
         return False
     if task.done_at is not None:
+        return False
+    run = {"rule": RUN, "key": found.key, "at": now, "result": {"task": task.id}}
+    if insert_once(session, AutomationRun, run) is None:
         return False
     tasks.done(session, task.id, actor_id=None, now=now, by=f"{ITEM}{found.communication_id}")
     if task.owner_id is not None:
@@ -94,11 +103,22 @@ def _arrived(session: Session, owner_id: int | None, now: datetime) -> list[Arri
         query = _query(kind, column, viewer, now).where(mine)
         rows = session.execute(query.order_by(Communication.occurred_at, Communication.id).limit(AT_ONCE))
         found += [Arrived(*row) for row in rows]
-    return _by_the_contact(session, sorted(found, key=lambda a: (a.at, a.communication_id)))
+    fresh = _not_before(session, found)
+    return _by_the_contact(session, sorted(fresh, key=lambda a: (a.at, a.communication_id)))
 
 
 EVERYBODY = Viewer(0, "rep")
 """Sees what every teammate sees, and owns nothing."""
+
+
+def _not_before(session: Session, found: list[Arrived]) -> list[Arrived]:
+    """Without items that closed the task before."""
+    keys = [one.key for one in found]
+    done: set[str] = set()
+    for at in range(0, len(keys), 500):
+        query = select(AutomationRun.key).where(AutomationRun.rule == RUN, AutomationRun.key.in_(keys[at : at + 500]))
+        done.update(session.scalars(query))
+    return [one for one in found if one.key not in done]
 
 
 def _query(kind: str, column: Any, viewer: Viewer, now: datetime) -> Any:
@@ -107,17 +127,19 @@ def _query(kind: str, column: Any, viewer: Viewer, now: datetime) -> Any:
         select(waited_on.occurred_at).where(waited_on.id == Task.communication_id).correlate(Task).scalar_subquery(),
         Task.created_at,
     )
-    new = or_(Communication.occurred_at > _since(), Communication.created_at >= _since())
+    new = Communication.created_at > _since()
     reply = and_(Task.awaits.in_(("reply", "any")), Communication.kind == "email", Communication.direction == "inbound",
-                 Communication.occurred_at <= now, by_a_person(), no_crowd())  # fmt: skip
-    meeting = and_(Task.awaits.in_(("meeting", "any")), Communication.kind == "meeting", stands(), ~_known_series())
+                 Communication.occurred_at <= now, or_(new, Communication.occurred_at > _since()), by_a_person(),
+                 no_crowd())  # fmt: skip
+    meeting = and_(Task.awaits.in_(("meeting", "any")), Communication.kind == "meeting", new, stands(),
+                   ~_known_series())  # fmt: skip
     earlier = [other.is_(None) for _, other, _ in TARGETS[: [t[0] for t in TARGETS].index(kind)]]
     return (
         select(Task.id, Communication.id, Communication.kind, Communication.occurred_at, Task.contact_id)
         .join(Link, and_(Link.target_kind == kind, Link.target_id == column, Link.tombstoned.is_(False)))
         .join(Communication, Communication.id == Link.communication_id)
         .where(*_waiting(), *earlier, Communication.status == "linked", Communication.cancelled.is_(False))
-        .where(Communication.occurred_at > begun, new, or_(reply, meeting), visible(viewer))
+        .where(Communication.occurred_at > begun, or_(reply, meeting), visible(viewer))
     )
 
 
@@ -136,19 +158,28 @@ def _known_series() -> ColumnElement[bool]:
 
 
 def _by_the_contact(session: Session, found: list[Arrived]) -> list[Arrived]:
-    """Without mails about a contact that somebody else wrote: whose From is an address of others, and not of them."""
+    """Without mails about a contact that somebody else wrote and they only got: whose From is not an address of
+    theirs, but of others, or of nobody known while one of theirs is among those it went to."""
     mails = {a.communication_id for a in found if a.kind == "email" and a.contact_id is not None}
+    if not mails:
+        return found
     query = (
-        select(Participant.communication_id, Address.contact_id)
+        select(Participant.communication_id, Participant.role, Address.contact_id)
         .join(Address, Address.canonical == Participant.canonical)
-        .where(Participant.communication_id.in_(mails), Participant.role == "from")
+        .where(Participant.communication_id.in_(mails), Participant.role.in_(("from", "to", "cc")))
     )
-    authors: dict[int, set[int]] = {}
-    for item_id, contact_id in session.execute(query) if mails else ():
-        authors.setdefault(item_id, set()).add(contact_id)
-    return [
-        a for a in found if a.communication_id not in authors or a.contact_id in {None, *authors[a.communication_id]}
-    ]
+    wrote: dict[int, set[int]] = {}
+    got: dict[int, set[int]] = {}
+    for item_id, role, contact_id in session.execute(query):
+        (wrote if role == "from" else got).setdefault(item_id, set()).add(contact_id)
+    return [a for a in found if a.communication_id not in mails or _theirs(a, wrote, got)]
+
+
+def _theirs(found: Arrived, wrote: dict[int, set[int]], got: dict[int, set[int]]) -> bool:
+    authors = wrote.get(found.communication_id)
+    if found.contact_id is None or (authors and found.contact_id in authors):
+        return True
+    return not authors and found.contact_id not in got.get(found.communication_id, set())
 
 
 def _first(found: Iterable[Arrived]) -> list[Arrived]:

@@ -63,15 +63,15 @@ def _active(session: Session) -> list[User]:
 
 
 def _one(rest: str, people: Sequence[User]) -> User | None:
-    """Who the text after an @ begins with."""
-    full = [p for p in people if _begins(rest, p.name) or _begins(rest, p.email.partition("@")[0])]
+    """Who the text after an @ begins with: a full name, else the one with that first name or name in the address."""
+    full = [p for p in people if _begins(rest, p.name)]
     if full:
         return max(full, key=lambda p: len(p.name))
-    first = [p for p in people if p.name and _begins(rest, p.name.split()[0])]
-    if len(first) > 1:
-        names = " or ".join(f"@{p.name}" for p in first)
+    short = [p for p in people if any(_begins(rest, name) for name in (*p.name.split()[:1], p.email.partition("@")[0]))]
+    if len(short) > 1:
+        names = " or ".join(f"@{p.name}" for p in short)
         raise Refused(f"Several people are called so: write {names}.", "text")
-    return first[0] if first else None
+    return short[0] if short else None
 
 
 def _begins(rest: str, name: str) -> bool:

@@ -154,6 +154,8 @@ def test_a_task_that_awaits_a_reply_closes_when_that_person_writes(world: World,
     other = contacts.create(session, name="Tom", emails=["tom@acme.example"], now=now, actor_id=None).id
     tom = [("from", "tom@acme.example", "Tom"), ("cc", "jane@acme.example", "Jane")]
     world.item((world.anna, "full"), at=later, to=[("contact", jane), ("contact", other)], people=tom)
+    stranger = [("from", "x@else.example", "X"), ("cc", "jane@acme.example", "Jane")]
+    world.item((world.anna, "full"), at=later, to=[("contact", jane)], people=stranger)
     assert awaited.close(session, now=later) == [], "ours, machines, newsletters, old ones and copies are no reply"
     reply = world.item((world.anna, "full"), at=later, to=[("contact", jane)])
     assert [(a.task_id, a.communication_id) for a in awaited.close(session, now=later)] == [(task.id, reply.id)]
@@ -191,6 +193,11 @@ def test_a_meeting_closes_what_awaits_one_and_a_private_one_of_a_teammate_does_n
     met = world.item((world.anna, "full"), at=now + 5 * DAY, **common)  # type: ignore[arg-type]
     assert [a.communication_id for a in awaited.close(session, now=world.now)] == [met.id]
     assert task.done_at == world.now
+    tasks.reopen(session, task.id, actor_id=None, now=world.now)
+    assert awaited.close(session, now=world.now) == [], "what closed it does not close it again"
+    task.awaits_since = now
+    session.flush()
+    assert awaited.close(session, now=world.now) == [], "not even when it would count"
 
 
 def test_a_further_instance_of_a_known_series_is_no_new_meeting(world: World, now: datetime) -> None:
