@@ -1,7 +1,7 @@
 """Done-when 4: every page costs as many SQL statements with many rows as with few, and at most ``MOST`` of them.
 
 The pages are read off the app's own map, so a new one is in without being named here; one with an argument that
-``_filled`` does not know fails until it is told. ``LATE`` holds the addresses that are over the mark today, with
+``Desk.ids`` does not know fails until it is told. ``LATE`` holds the addresses that are over the mark today, with
 ``strict``: whoever mends one takes it off.
 """
 
@@ -20,86 +20,30 @@ from sqlalchemy import event, select
 from werkzeug.routing import Rule
 
 from crm.models import Communication, CommunicationBody
-from crm.reports import registry
 from sync.service import Service
-from tests.web import many
+from tests.web import addresses, many
 from tests.web.conftest import Team, _service
 from tests.web.seed import Seeded
 from web.app import create_app
-from web.views import ALL
 
 MOST = 25
 LATE: frozenset[str] = frozenset()
 LATER = pytest.mark.xfail(strict=True, reason="over the mark today")
-# no pages: files, machines' own addresses, and what leaves for a provider
-LEFT_OUT = ("static", "api.", "ops.", "feed.calendar", "google.", "microsoft.", "home.favicon", "log.file", "auth.",
-            "files.")
-QUERIES = {
-    "quality.rows": "measure=automatic&week=2026-03-02",
-    "log.series": "uid=kickoff",
-    "review.someone": "key=address:anna.l@nordhavn.example&q=anna",
-    "deciding.create_page": "key=address:anna.l@nordhavn.example",
-    "review.preview": "key=address:anna.l@nordhavn.example&verb=link&target=contact:1",
-    "search.page": "q=nordhavn", "search.live": "q=nordhavn",
-    "log.why": "q=m20@mail.example",
-    "connecting.imap_page": "address=a@gmail.com",
-}
-DRILLS = {
-    "conversion": "line=1&column=entered", "dwell": "line=1&column=here", "activity": "line=total&column=all",
-    "engagement": "line={erik}&column=now",
-}  # fmt: skip
-
-
-def _rules() -> list[Rule]:
-    app = Flask("pages")
-    for blueprint in ALL:
-        app.register_blueprint(blueprint)
-    pages = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
-    return sorted((r for r in pages if not r.endpoint.startswith(LEFT_OUT)), key=lambda r: r.rule)
-
-
-def _pages() -> list[Any]:
-    """A case for each page, and for each report of those that have one address for all."""
-    found = []
-    for rule in _rules():
-        for key in [r.key for r in registry.ALL] if "key" in rule.arguments else [""]:
-            name = f"{rule.endpoint}-{key}" if key else rule.endpoint
-            found.append(pytest.param(rule, key, id=name, marks=[LATER] if name in LATE else []))
-    return found
+def _cases() -> list[Any]:
+    marks = {name: [LATER] for name in LATE}
+    found = [(addresses.named(rule, key), rule, key) for rule, key in addresses.pages()]
+    return [pytest.param(rule, key, id=name, marks=marks.get(name, [])) for name, rule, key in found]
 
 
 @pytest.mark.xdist_group("statements")
-@pytest.mark.parametrize(("rule", "key"), _pages())
+@pytest.mark.parametrize(("rule", "key"), _cases())
 def test_a_page_costs_the_same_with_few_rows_and_many_and_no_more_than_the_mark(
     rule: Rule, key: str, few: Desk, lots: Desk
 ) -> None:
-    path = _filled(rule, key, few)
+    path = addresses.address(rule, key, few.ids)
     before, after = few.get(path, rule.endpoint), lots.get(path, rule.endpoint)
     assert len(after) == len(before), _differ(before, after)
     assert len(after) <= MOST, f"{path}: {len(after)} statements"
-
-
-def _filled(rule: Rule, key: str, desk: Desk) -> str:
-    """An address of the page: ids of the seed in its arguments."""
-    seeded, team = desk.seeded, desk.team
-    known = {
-        "account_id": seeded.accounts[0], "company_id": seeded.nordhavn, "contact_id": seeded.erik,
-        "deal_id": seeded.deal,
-        "item_id": desk.item, "thread_id": 1, "task_id": 1, "user_id": team.jonas, "kind": "note", "on": "contact",
-        "record_id": seeded.erik, "field_id": 1, "segment_id": 1, "pipeline_id": 1, "stage_id": 1, "rule_id": 1,
-        "key": key,
-    }  # fmt: skip
-    unknown = rule.arguments - known.keys()
-    assert not unknown, f"{rule.rule}: tell _filled what {unknown} is"
-    path = rule.rule
-    for name in rule.arguments:
-        start = path.index("<")
-        inner = path[start + 1 : path.index(">", start)]
-        path = path.replace(f"<{inner}>", str(known[inner.rpartition(":")[2]]), 1)
-    query = QUERIES.get(rule.endpoint, "")
-    if rule.endpoint in ("reports.rows", "reports.download_rows"):
-        query = DRILLS.get(key, "line=total&column=deals").format(erik=seeded.erik)
-    return f"{path}?{query}" if query else path
 
 
 def _differ(before: list[str], after: list[str]) -> str:
@@ -117,6 +61,16 @@ class Desk:
     seeded: Seeded
     team: Team
     item: int
+
+    @property
+    def ids(self) -> dict[str, object]:
+        """What stands in the addresses of pages."""
+        seeded = self.seeded
+        return {
+            "account_id": seeded.accounts[0], "company_id": seeded.nordhavn, "contact_id": seeded.erik,
+            "deal_id": seeded.deal, "item_id": self.item, "user_id": self.team.jonas, "thread_id": 1, "task_id": 1,
+            "field_id": 1, "segment_id": 1, "pipeline_id": 1, "stage_id": 1, "rule_id": 1,
+        }  # fmt: skip
 
     def get(self, path: str, endpoint: str) -> list[str]:
         """Open a page as somebody it exists for; a second time, so that caches are as warm with few as with many."""
