@@ -4,8 +4,9 @@ out by mail where the workspace sends mail and the person wants it (``crm.post``
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from crm import post
@@ -38,8 +39,13 @@ def unread(session: Session, user_id: int, *, limit: int = 10) -> list[Notificat
 
 def unread_count(session: Session, user_id: int) -> int:
     """How many wait to be read."""
+    return session.scalar(unread_query(user_id)) or 0
+
+
+def unread_query(user_id: int) -> Select[Any]:
+    """The same as a query of one number."""
     mine = Notification.user_id == user_id, Notification.read_at.is_(None)
-    return session.scalar(select(func.count()).select_from(Notification).where(*mine)) or 0
+    return select(func.count()).select_from(Notification).where(*mine)
 
 
 def page(session: Session, user_id: int, *, before: int | None = None, limit: int = 50) -> list[Notification]:

@@ -103,9 +103,14 @@ def counts(session: Session, viewer: Viewer, *, now: datetime) -> dict[str, int]
 
 def waiting(session: Session, viewer: Viewer, *, now: datetime) -> int:
     """Groups that wait for the viewer, snoozed ones apart: the number in the menu."""
+    return session.scalar(waiting_query(viewer, now)) or 0
+
+
+def waiting_query(viewer: Viewer, now: datetime) -> Select[Any]:
+    """The same as a query of one number."""
     rows = _grouped(viewer).subquery()
     open_ = or_(rows.c.snoozed_until.is_(None), rows.c.snoozed_until <= now)
-    return session.scalar(select(func.count()).select_from(rows).where(open_)) or 0
+    return select(func.count()).select_from(rows).where(open_)
 
 
 def groups(

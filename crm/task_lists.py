@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from crm import due
@@ -127,8 +127,13 @@ def counts(session: Session, viewer: Viewer, filters: Filter, *, now: datetime, 
 
 def count_due(session: Session, viewer: Viewer, *, now: datetime, zone: str = "UTC") -> int:
     """How many open tasks of the viewer are overdue or due by the end of their day, for the badge."""
+    return session.scalar(due_query(viewer, now, zone)) or 0
+
+
+def due_query(viewer: Viewer, now: datetime, zone: str) -> Select[Any]:
+    """The same as a query of one number."""
     mine = conditions(Filter(owner_id=viewer.user_id), now)
-    return session.scalar(select(func.count()).select_from(Task).where(*mine, due_by_tonight(now, ZoneInfo(zone)))) or 0
+    return select(func.count()).select_from(Task).where(*mine, due_by_tonight(now, ZoneInfo(zone)))
 
 
 def conditions(filters: Filter, now: datetime) -> list[ColumnElement[bool]]:

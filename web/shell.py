@@ -8,7 +8,7 @@ from typing import cast
 
 from flask import g, request, url_for
 
-from crm import notices, review, tasks
+from crm import badges
 from sync import health
 from sync.health import Corner
 from web import door
@@ -65,12 +65,9 @@ def facts() -> Facts:
 
 def _read() -> Facts:
     with door.reading() as session:
-        due = tasks.count_due(session, door.viewer(), now=door.now(), zone=door.me().zone)
-        counts = {
-            "review": (review.waiting(session, door.viewer(), now=door.now()), False), "tasks": (due, True),
-            "notices": (notices.unread_count(session, door.me().id), True),
-        }  # fmt: skip
+        found = badges.of(session, door.viewer(), now=door.now(), zone=door.me().zone)
         corner = health.corner(session, door.viewer(), door.now())
+    counts = {"review": (found.review, False), "tasks": (found.tasks, True), "notices": (found.notices, True)}
     entries = (*MENU, *(ADMIN if door.me().admin else ()))
     items = [
         Item(label, url_for(endpoint), _here(noun), key, *counts.get(noun, (0, False)))
