@@ -37,13 +37,8 @@ def unread(session: Session, user_id: int, *, limit: int = 10) -> list[Notificat
     return list(session.scalars(query.order_by(Notification.id.desc()).limit(limit)))
 
 
-def unread_count(session: Session, user_id: int) -> int:
-    """How many wait to be read."""
-    return session.scalar(unread_query(user_id)) or 0
-
-
 def unread_query(user_id: int) -> Select[Any]:
-    """The same as a query of one number."""
+    """How many wait to be read, as a query of one number."""
     mine = Notification.user_id == user_id, Notification.read_at.is_(None)
     return select(func.count()).select_from(Notification).where(*mine)
 
