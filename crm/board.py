@@ -149,7 +149,7 @@ def _cards(
 ) -> list[Card]:
     """The open deals, in the order they are shown in: by next step, then by its time, then the longest silent."""
     wanted: Select[int] = select(Deal.id).where(*where)
-    silences = silence.of_deals(session, viewer, wanted, now=now)
+    silences = silence.of_deals(session, viewer, wanted, now=now, silent_days=silent_days)
     steps = deal_steps.of_deals(session, wanted, silences, now=now, zone=zone)
     query = (
         select(

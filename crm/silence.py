@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
 from crm import workspace
 from crm.facts import no_crowd
-from crm.held import held, planned
+from crm.held import planned, stands
 from crm.models import Communication, Deal, Link, Stage
 from crm.privacy import Viewer, visible
 
@@ -29,6 +29,7 @@ UNREACHED = ("left_message", "no_answer", "busy")
 TWO_WAY = ("inbound", "call", "meeting")
 OURS = ("outbound", "call", "meeting")
 PLANNED = "planned"
+NEAR = 2
 WORDS = {"inbound": "last reply", "call": "last call", "meeting": "last met"}
 
 
@@ -63,17 +64,25 @@ class Silence:
 
 
 def of_deals(
-    session: Session, viewer: Viewer, deal_ids: Iterable[int] | Select[int], *, now: datetime
+    session: Session,
+    viewer: Viewer,
+    deal_ids: Iterable[int] | Select[int],
+    *,
+    now: datetime,
+    silent_days: int | None = None,
 ) -> dict[int, Silence]:
     """The silence of each deal, as far as the log exists for the viewer. ``deal_ids`` may be a query for them. Unknown
-    and deleted deals are left out. Three statements."""
+    and deleted deals are left out. ``silent_days``: the workspace's, where the caller knows it. Four statements at
+    most."""
     wanted = deal_ids if isinstance(deal_ids, Select) else list(dict.fromkeys(deal_ids))
-    default = int(workspace.get(session, "silent_days"))
+    default = int(workspace.get(session, "silent_days")) if silent_days is None else silent_days
     query = select(Deal.id, Deal.created_at, Deal.status, Stage.rotting_days).join(Stage, Stage.id == Deal.stage_id)
     deals = session.execute(query.where(Deal.id.in_(wanted), Deal.deleted_at.is_(None))).all()
-    touched: dict[int, dict[str, Any]] = {}
-    for row in session.execute(union_all(_latest(viewer, wanted, now), _ahead(viewer, wanted, now))):
-        touched.setdefault(row.target_id, {})[row.sort] = row
+    near = _looked_at(viewer, wanted, now, NEAR)
+    touched, unsure = _newest(session, union_all(near, _ahead(viewer, wanted, now)))
+    # of those whose newest items don't exist for the viewer, or don't count, all are looked at
+    for deal_id, found in _newest(session, _looked_at(viewer, sorted(unsure), now, None))[0].items():
+        touched.setdefault(deal_id, {}).update(found)
     return {row.id: _silence(row, touched.get(row.id, {}), default, now) for row in deals}
 
 
@@ -109,23 +118,40 @@ def _wrote_last(came: datetime | None, sent: datetime | None) -> str:
     return "they" if came > sent else "we"
 
 
-def _latest(viewer: Viewer, wanted: Any, now: datetime) -> Select[Any]:
-    """The newest item of each sort that each deal has."""
-    newest = (Communication.occurred_at.desc(), Communication.id.desc())
-    rank = func.row_number().over(partition_by=(Link.target_id, _sort(now)), order_by=newest).label("rank")
+def _newest(session: Session, query: Any) -> tuple[dict[int, dict[str, Any]], set[int]]:
+    """The newest item that counts, by deal and sort; and the deals that have a sort whose looked-at items all don't."""
+    found: dict[int, dict[str, Any]] = {}
+    tried: dict[tuple[int, str], int] = {}
+    for row in session.execute(query):
+        key = row.target_id, row.sort
+        tried[key] = tried.get(key, 0) + 1
+        if row.counts:
+            held = found.setdefault(row.target_id, {}).setdefault(row.sort, row)
+            if (row.occurred_at, row.id) > (held.occurred_at, held.id):
+                found[row.target_id][row.sort] = row
+    return found, {deal for (deal, sort), n in tried.items() if n >= NEAR and sort not in found.get(deal, {})}
+
+
+def _looked_at(viewer: Viewer, wanted: Any, now: datetime, near: int | None) -> Any:
+    """Items of each sort that each deal has, the ``near`` newest of each, and whether each counts. Two layers, so that
+    what is dear to ask is asked of few."""
     columns = (Link.target_id, Communication.id, Communication.occurred_at, _sort(now).label("sort"))
-    inner = (
-        _linked(select(*columns, rank), wanted)
-        .where(Communication.occurred_at <= now, _sort(now).is_not(None), by_a_person(), no_crowd(), visible(viewer))
-        .subquery()
-    )
-    return select(inner.c.target_id, inner.c.id, inner.c.occurred_at, inner.c.sort).where(inner.c.rank == 1)
+    items = _linked(select(*columns), wanted).where(Communication.occurred_at <= now, _sort(now).is_not(None))
+    inner = items.where(by_a_person()).subquery()
+    newest = (inner.c.occurred_at.desc(), inner.c.id.desc())
+    rank = func.row_number().over(partition_by=(inner.c.target_id, inner.c.sort), order_by=newest).label("rank")
+    ranked = select(inner, rank).subquery()
+    meeting = or_(ranked.c.sort != "meeting", stands())
+    counts = and_(visible(viewer), no_crowd(), meeting).label("counts")
+    query = select(ranked.c.target_id, ranked.c.id, ranked.c.occurred_at, ranked.c.sort, counts)
+    query = query.join_from(ranked, Communication, Communication.id == ranked.c.id)
+    return query if near is None else query.where(ranked.c.rank <= near)
 
 
 def _ahead(viewer: Viewer, wanted: Any, now: datetime) -> Any:
-    """When each deal's next meeting is."""
+    """When each deal's next meeting is, as a row like those of ``_looked_at``."""
     first = func.min(Communication.occurred_at)
-    query = _linked(select(Link.target_id, literal(0), first, literal(PLANNED)), wanted)
+    query = _linked(select(Link.target_id, literal(0), first, literal(PLANNED), true()), wanted)
     return query.where(planned(now), visible(viewer)).group_by(Link.target_id)
 
 
@@ -133,14 +159,16 @@ def _linked(query: Any, wanted: Any) -> Any:
     """Items that stand and are attached to the deals."""
     return query.join_from(Link, Communication, Communication.id == Link.communication_id).where(
         Link.target_kind == "deal", Link.target_id.in_(wanted), Link.tombstoned.is_(False),
-        Communication.status == "linked", Communication.cancelled.is_(False),
-    )  # fmt: skip
+        Communication.status + "" == "linked", Communication.cancelled.is_(False),
+    )  # fmt: skip  # + "" keeps SQLite from starting at all linked items, which it would without statistics
 
 
 def _sort(now: datetime) -> ColumnElement[Any]:
+    """Which sort of touch an item would be; a meeting that is over, declined or not."""
     mail = Communication.kind == "email"
+    over = func.coalesce(Communication.ends_at, Communication.occurred_at) <= now
     return case(
-        (held(now), "meeting"),
+        (and_(Communication.kind == "meeting", over), "meeting"),
         (and_(Communication.kind == "call", func.coalesce(Communication.outcome, "").not_in(UNREACHED)), "call"),
         (and_(mail, Communication.direction == "inbound"), "inbound"),
         (and_(mail, Communication.direction == "outbound"), "outbound"),

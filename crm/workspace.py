@@ -64,6 +64,13 @@ def _kept(session: Session) -> dict[str, Any]:
     return dict(session.info["settings"])
 
 
+def several(session: Session, *names: str) -> dict[str, Any]:
+    """The values in force of these settings, in one statement. Raises BadValue for an unknown name."""
+    declared = {name: _declared(name) for name in names}
+    put_ = {row.name: row.value for row in session.scalars(select(Setting).where(Setting.name.in_(names)))}
+    return {name: put_.get(name, one.default) for name, one in declared.items()}
+
+
 def all_(session: Session) -> dict[str, Any]:
     """Every setting with its value in force, by name."""
     put_ = {row.name: row.value for row in session.scalars(select(Setting))}

@@ -141,6 +141,16 @@ def test_a_private_mail_is_contact_for_its_owner_only(world: World, deal: int) -
     assert [of(world, deal, who).days for who in (world.anna, world.ben, world.mia)] == [2, 9, 9]
 
 
+def test_behind_any_number_of_mails_that_do_not_count_the_newest_that_does_is_found(world: World, deal: int) -> None:
+    world.item((world.ben, "metadata"), at=world.now - 20 * DAY, to=[("deal", deal)])
+    put(world, deal, 9, direction="outbound")
+    for days in range(1, 6):
+        world.item((world.anna, "private"), at=world.now - days * DAY, to=[("deal", deal)])
+    for who, days in ((world.anna, 1), (world.ben, 20), (world.mia, 20)):
+        found = of(world, deal, who)
+        assert (found.days, found.last_out) == (days, world.now - 9 * DAY)
+
+
 def test_any_number_of_deals_costs_the_same_statements(session: Session, world: World, statements, now) -> None:
     ids = [deals.create(session, title=f"D{n}", now=now, actor_id=None).id for n in range(20)]
     for number, deal_id in enumerate(ids):

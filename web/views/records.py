@@ -25,6 +25,7 @@ from crm import (
     workspace,
 )
 from crm.belongings import Belonging
+from crm.silence import Silence
 from crm.timeline import LogFilter
 from web import custom, door, filters
 from web.views.companies import blueprint as of_companies
@@ -86,11 +87,12 @@ def deal_page(deal_id: int) -> Page:
         found = head.record
         offered = belongings.of_deal(session, door.viewer(), found, now=door.now()) if _whole() else []
         everything, moves = stages.everything(session), deals.history(session, deal_id)
+        kept = workspace.several(session, "lost_reasons", "silent_days")
         mine = next((live for pipeline, live, _ in everything if pipeline.id == found.pipeline_id), [])
         context = {
             "deal": found, "stays": deal_history.stays(moves, found, mine, now=door.now()), "pipelines": everything,
-            "worths": deal_history.values(session, deal_id), "reasons": workspace.get(session, "lost_reasons"),
-            "silence": silence.of_deals(session, door.viewer(), [deal_id], now=door.now())[deal_id],
+            "worths": deal_history.values(session, deal_id), "reasons": kept["lost_reasons"],
+            "silence": _silence(session, deal_id, kept["silent_days"]),
             "people": deals.people(session, deal_id), "history": moves,
             "company": head.company, "owner": head.owner, "lists": record_lists.of_deal(session, deal_id),
             "custom": custom.of(session, "deal", found.custom), **_tasks(session, tasks.Filter(deal_id=deal_id)),
@@ -98,6 +100,11 @@ def deal_page(deal_id: int) -> Page:
         }  # fmt: skip
         context["facts"] = facts.of_deal(session, door.viewer(), deal_id, now=door.now(), known=context["tasks"])
     return render_template("deals/page.html", record=("deal", deal_id), **context)
+
+
+def _silence(session: Session, deal_id: int, silent_days: int) -> Silence:
+    found = silence.of_deals(session, door.viewer(), [deal_id], now=door.now(), silent_days=silent_days)
+    return found[deal_id]
 
 
 def _whole() -> bool:
