@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -58,11 +59,14 @@ def new_page() -> Page:
     data: dict[str, Any] = {"owner": door.me().id, "type": "todo", "due": _today() + timedelta(days=1)}
     if title := request.args.get("title", "")[:300]:
         data["title"] = title
+    on: list[str] = []
     if request.args.get("after"):
         with door.reading() as session:
             prefilled = next_step(session)
-        data |= {"title": prefilled["title"], "due": prefilled["due"]} if prefilled else {}
-    return _form_page(Task(formdata=None, data=data), None)
+        if prefilled:
+            data |= {"title": prefilled["title"], "due": prefilled["due"]}
+            on = prefilled["on"]
+    return _form_page(Task(formdata=None, data=data), None, on)
 
 
 @blueprint.post("/new")
@@ -259,7 +263,7 @@ def _form() -> Task:
     return form
 
 
-def _form_page(form: Task, task_id: int | None) -> str:
+def _form_page(form: Task, task_id: int | None, on: Sequence[str] = ()) -> str:
     with door.reading() as session:
         form.owner.choices = options(_owners(session, form))
         task = (
@@ -269,7 +273,7 @@ def _form_page(form: Task, task_id: int | None) -> str:
     after = request.args.get("after", type=int)
     return render_template(
         "tasks/form.html", form=form, task_id=task_id, task=task, items=items, after=after,
-        on=(request.args.getlist("on") or request.form.getlist("on"))[:3],
+        on=(request.args.getlist("on") or request.form.getlist("on") or on)[:3],
         item=request.args.get("item", type=int) or request.form.get("item", type=int),
         back=(request.args.get("back") or request.form.get("back") or "")[:1000],
     )  # fmt: skip
