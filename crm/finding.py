@@ -85,6 +85,8 @@ def _by_part(session: Session, typed: str) -> Iterable[tuple[str, int, float, st
         parts.append(_part("company", CompanyDomain.company_id, CompanyDomain.domain, host, listed))
     if len(word) >= PART_LEAST:
         parts += [_part("deal", Deal.id, column, word) for column in (Deal.number, Deal.product)]
+        named = (("contact", Contact.id, Contact.name), ("company", Company.id, Company.name))
+        parts += [_named(noun, key, column, word) for noun, key, column in (*named, ("deal", Deal.id, Deal.title))]
     if len(digits) >= DIGITS_LEAST:
         parts.append(_phones(digits))
     if not parts:
@@ -103,6 +105,13 @@ def _part(noun: str, key: Any, shown: Any, word: str, *more: ColumnElement[bool]
     query = select(literal(noun).label("noun"), key.label("id"), shown.label("text"))
     inner = query.where(func.lower(shown).contains(word, autoescape=True), *more)
     return select(inner.order_by(func.length(shown), key).limit(PART_MAX).subquery())
+
+
+def _named(noun: str, key: Any, name: Any, word: str) -> Any:
+    """Names that hold the word inside, where ``crm.names`` looks at the beginnings of their words."""
+    columns = (literal(noun).label("noun"), key.label("id"), literal("name").label("text"))
+    inner = select(*columns).where(func.lower(name).contains(word, autoescape=True))
+    return select(inner.order_by(func.length(name), key).limit(PART_MAX).subquery())
 
 
 def _phones(digits: str) -> Any:

@@ -136,7 +136,7 @@ class NameGram(Base):
     deal."""
 
     __tablename__ = "name_gram"
-    __table_args__ = (Index("ix_name_gram_noun_record_id", "noun", "record_id"),)
+    __table_args__ = (Index("ix_name_gram_record_id_noun", "record_id", "noun"),)
     gram: Mapped[str] = mapped_column(primary_key=True)
     noun: Mapped[str] = mapped_column(primary_key=True)
     record_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

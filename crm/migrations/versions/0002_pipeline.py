@@ -126,7 +126,7 @@ def upgrade() -> None:
     sa.Column('record_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.PrimaryKeyConstraint('gram', 'noun', 'record_id', name=op.f('pk_name_gram'))
     )
-    op.create_index('ix_name_gram_noun_record_id', 'name_gram', ['noun', 'record_id'], unique=False)
+    op.create_index('ix_name_gram_record_id_noun', 'name_gram', ['record_id', 'noun'], unique=False)
     _index_names()
 
     op.add_column('field', sa.Column('lifecycle', sa.Text(), nullable=True))
