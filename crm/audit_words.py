@@ -32,7 +32,7 @@ VERBS = {
     "address_add": "added an address to", "address_remove": "took an address from", "put": "changed",
     "share": "opened", "unshare": "closed again", "erase": "erased", "export": "exported",
     "rehash": "renewed the hash of", "convert": "converted", "convert_undo": "took the conversion back of",
-    "sign_in": "signed in as", "add": "added", "change": "changed", "revoke": "revoked", "pin": "pinned",
+    "add": "added", "change": "changed", "revoke": "revoked", "pin": "pinned",
 }  # fmt: skip
 NOUNS = {
     "contact": "the contact", "company": "the company", "deal": "the deal", "task": "the task", "user": "",
@@ -66,6 +66,8 @@ def _line(row: AuditRow, names: dict[tuple[str, int], str]) -> Line:
     if row.action == "access.refused":
         what = f"{kind} {number}" if number else kind
         return Line(row, "was refused", what, "", str(row.detail.get("method", "")))
+    if row.action == "user.sign_in":
+        return Line(row, "signed in", "", "", "")
     if row.action == "settings.put":
         return Line(row, "changed the setting", str(row.detail.get("name", "")), "/settings", _values(row.detail))
     said = NOUNS.get(kind, kind)

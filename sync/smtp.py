@@ -53,7 +53,9 @@ def send(server: Server, mail: EmailMessage, *, ca_bundle: str | None = None) ->
         try:
             if server.username:
                 connection.login(server.username, server.password)
-            connection.mail(_address(str(mail["From"])))
+            code, answer = connection.mail(_address(str(mail["From"])))
+            if code >= 300:
+                raise NotTaken(f"The server refused the sender: {_text(answer)}", lasting=code >= 500)
             code, answer = connection.rcpt(str(mail["To"]))
             if code >= 300:
                 raise NotTaken(f"The server refused {mail['To']}: {_text(answer)}", lasting=code >= 500)

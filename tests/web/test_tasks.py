@@ -55,8 +55,8 @@ def test_sections_tabs_and_counts_tell_what_is_whose(priya: Person, jonas: Perso
     add(service, "By rule", origin="rule: no reply 5 d, mail of 2 Mar", owner_id=team.jonas)
     page = priya.get("/tasks")
     assert [re.sub(r"\s+", " ", h) for h in re.findall(r"<h2[^>]*>([^<]+)</h2>", page)] == ["Overdue (2)", "Today (1)"]
-    assert "<b>1</b> less than 2 days" in page
-    assert "<b>1</b> 1 to 4 weeks" in page
+    assert "<b>1</b> for less than 2 days" in page
+    assert "<b>1</b> for 1 to 4 weeks" in page
     assert "Later" not in page
     team_page = jonas.get("/tasks?tab=team")
     assert all(title in team_page for title in ("Late", "Now", "Later", "By rule"))

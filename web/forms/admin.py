@@ -34,16 +34,22 @@ class Role(Form):
 
 
 class Leave(Form):
-    """Leaving: who takes over each sort, and what becomes of the mailboxes."""
+    """Leaving: who takes over, all of it or each sort, and what becomes of the mailboxes."""
 
-    contacts = choice("Contacts go to", [], coerce=whole, default="")
-    companies = choice("Companies go to", [], coerce=whole, default="")
-    deals = choice("Open deals go to", [], coerce=whole, default="")
-    tasks = choice("Open tasks go to", [], coerce=whole, default="")
+    to = choice("What is theirs goes to", [], default="")
+    contacts = choice("Contacts", [], default="")
+    companies = choice("Companies", [], default="")
+    deals = choice("Open deals", [], default="")
+    tasks = choice("Open tasks", [], default="")
     mailboxes = choice("Their mailboxes", [
         ("pause", "are paused; undo lets them go on"),
         ("disconnect", "are disconnected for good; the log stays"),
     ], default="pause")  # fmt: skip
+
+    def successor(self, noun: str) -> int | None:
+        """Who gets one sort: as chosen for it, else for all; None for nobody."""
+        value = getattr(self, noun).data or self.to.data
+        return int(value) if value and value != "0" else None
 
 
 class CustomField(Form):

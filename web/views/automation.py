@@ -189,10 +189,17 @@ def _sentence(rule: AutomationRule, names: dict[str, str], named: dict[int, str]
         return f"{when}: give it to the next of {turn or 'nobody yet'}."
     who = "its owner" if action["to"] == "owner" else names.get(str(action["to"]), "somebody who left")
     if action["do"] == "notify":
-        return f"{when}: tell {who} “{action['title']}”."
+        return f"{when}: tell {who} “{_plain(action['title'])}”."
     days = action["due_days"]
     due = "due the same day" if not days else f"due in {words.count(days, 'day')}"
-    return f"{when}: create a task “{action['title']}” for {who}, {due}."
+    return f"{when}: create a task “{_plain(action['title'])}” for {who}, {due}."
+
+
+def _plain(title: str) -> str:
+    """A template as a person reads it."""
+    for word in ("contact", "company", "deal"):
+        title = title.replace("{" + word + "}", f"the {word}")
+    return title
 
 
 def _may() -> bool:

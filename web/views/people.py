@@ -89,7 +89,7 @@ def leave(user_id: int) -> Page:
     form = _leave_form(user_id)
     if not form.validate():
         return _render(user_id, None, form), 422
-    to = {noun: getattr(form, noun).data for noun in leaving.NOUNS}
+    to = {noun: form.successor(noun) for noun in leaving.NOUNS}
     try:
         with door.transaction() as session:
             before = leaving.of(session, user_id)
@@ -143,6 +143,7 @@ def _leave_form(user_id: int) -> Leave:
     form = Leave()
     with door.reading() as session:
         others = [(str(u.id), u.name) for u in users.all_(session) if u.id != user_id]
+    form.to.choices = options([("", "nobody: they stay unowned"), *others])
     for noun in leaving.NOUNS:
-        getattr(form, noun).choices = options([("", "nobody: they stay unowned"), *others])
+        getattr(form, noun).choices = options([("", "as above"), ("0", "nobody"), *others])
     return form
