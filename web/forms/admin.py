@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from web.forms.auth import LEAST_PASSWORD
-from web.forms.parts import NAME, Form, choice, line, secret, text, whole, zones
+from web.forms.parts import NAME, Form, choice, line, secret, text, zones
 
 ROLES = [
     ("rep", "Rep: own mailboxes and everything shared"),
