@@ -13,9 +13,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm import audit, deals, pipelines
+from crm import audit, deal_bulk, deals, pipelines, steps
 from crm.errors import NotFound, Refused
-from crm.models import Deal, Pipeline, Stage
+from crm.models import Deal, Decision, Pipeline, Stage
 from crm.pipelines import KINDS, StageSpec
 
 NAME_MAX = 60
@@ -77,22 +77,24 @@ def step(session: Session, stage_id: int, by: int, *, actor_id: int | None, now:
 
 def archive(
     session: Session, stage_id: int, to_stage_id: int | None, *, actor_id: int | None, now: datetime
-) -> int:
-    """Take a stage out of its pipeline; its deals go to ``to_stage_id`` of the same kind, with history. Returns how
-    many went. Raises Refused when there are deals and no target, and for the last stage of its kind."""
+) -> Decision:
+    """Take a stage out of its pipeline; its deals go to ``to_stage_id`` of the same kind, with history. Returns the
+    step, whose ``items`` are the deals that went (``crm.deal_bulk.undo`` puts them back). Raises Refused when there
+    are deals and no target, and for the last stage of its kind."""
     stage = pipelines.stage(session, stage_id)
     held = pipelines.stages(session, stage.pipeline_id)
     if stage not in held:
         raise Refused(f"The stage {stage.name} is archived already.")
     if not any(each.kind == stage.kind and each.id != stage.id for each in held):
         raise Refused(f"{stage.name} is the only {KIND_WORDS[stage.kind]} stage; a pipeline needs one.", "to")
-    target = _target(session, stage, to_stage_id)
-    moved = _take_along(session, [stage], target, actor_id, now)
+    target, step = _target(session, stage, to_stage_id), steps.Step()
+    _take_along(session, stage, target, step, actor_id, now)
     stage.archived_at = now
-    session.flush()
-    detail = {"name": stage.name, "deals": moved, "to": target.id if target else None}
+    says = f"{stage.name} is archived"
+    done = steps.finish(session, step, says=says, what=deal_bulk.STEP, actor_id=actor_id, now=now)
+    detail = {"name": stage.name, "deals": done.items, "to": target.id if target else None}
     _audit(session, "stage.archive", stage_id, detail, actor_id, now)
-    return moved
+    return done
 
 
 def restore(session: Session, stage_id: int, *, actor_id: int | None, now: datetime) -> Stage:
@@ -167,11 +169,12 @@ def remove_pipeline(
     target = pipelines.stage(session, to_stage_id) if to_stage_id else None
     if target is not None and (target.pipeline_id == pipeline_id or target.archived_at or target.kind != "open"):
         raise Refused("Choose an open stage of another pipeline.", "to")
-    moved = sum(
-        _take_along(session, [stage], _counterpart(session, stage, target), actor_id, now) for stage in held
-    )
+    step = steps.Step()
+    for stage in held:
+        _take_along(session, stage, _counterpart(session, stage, target), step, actor_id, now)
     for stage in held:
         stage.archived_at = now
+    moved = len(step.rows)
     pipeline.name = f"{pipeline.name} (removed {now:%Y-%m-%d %H:%M})"
     session.flush()
     _audit(session, "pipeline.remove", pipeline_id, {"deals": moved}, actor_id, now)
@@ -197,18 +200,19 @@ def _target(session: Session, stage: Stage, to_stage_id: int | None) -> Stage | 
 
 
 def _take_along(
-    session: Session, stages: Sequence[Stage], target: Stage | None, actor_id: int | None, now: datetime
-) -> int:
-    """Move the deals of these stages, the deleted ones too: they may come back. Raises Refused without a target."""
-    ids = [stage.id for stage in stages]
-    rows = list(session.scalars(select(Deal).where(Deal.stage_id.in_(ids)).order_by(Deal.id)))
+    session: Session, stage: Stage, target: Stage | None, step: steps.Step, actor_id: int | None, now: datetime
+) -> None:
+    """Move the deals of a stage, noting them in ``step``, and the deleted ones too: they may come back. Raises Refused
+    without a target."""
+    rows = list(session.scalars(select(Deal).where(Deal.stage_id == stage.id).order_by(Deal.id)))
     shown = [deal for deal in rows if deal.deleted_at is None]
     if shown and target is None:
         count = "1 deal" if len(shown) == 1 else f"{len(shown)} deals"
-        raise Refused(f"{stages[0].name} holds {count}: choose the stage they go to.", "to")
+        raise Refused(f"{stage.name} holds {count}: choose the stage they go to.", "to")
     if target is None:
-        return 0
+        return
     for deal in shown:
+        step.touch(deal, *deal_bulk.FIELDS, *deal_bulk.CLOSING)
         deals.move(
             session, deal.id, target.id, lost_reason=deal.lost_reason, won_reason=deal.won_reason,
             closed_at=deal.closed_at, across=True, actor_id=actor_id, now=now,
@@ -217,7 +221,6 @@ def _take_along(
         if deal.deleted_at is not None:
             deal.stage_id, deal.pipeline_id, deal.status = target.id, target.pipeline_id, target.kind
     session.flush()
-    return len(shown)
 
 
 def _checked(session: Session, pipeline_id: int, spec: StageSpec, stage: Stage | None) -> StageSpec:

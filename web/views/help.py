@@ -22,6 +22,11 @@ KEYS = (
         "select up to here"),
         ("* a", "select all"), ("u", "back to the list"),
     )),
+    ("Pipeline", (
+        ("arrows", "from card to card, stage to stage"), ("Enter", "open beside the board"),
+        ("m", "move, then the number of a stage"),
+        ("e", "edit the value"), ("n", "new deal"), ("x", "select in the list"), ("Esc", "close"),
+    )),
     ("A record", (("c", "log a call"), ("n", "write a note"), ("t", "add a task"), ("e", "edit"))),
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import pipelines, stages, workspace
+from crm import deal_bulk, stages, workspace
 from crm.errors import Refused
 from crm.pipelines import StageSpec
 from web import auth, door, notes, settle, words
@@ -93,27 +93,34 @@ def step(stage_id: int) -> Page:
 @blueprint.post("/<int:stage_id>/archive")
 @auth.needs("admin")
 def archive(stage_id: int) -> Page:
-    """Take a stage out; its deals go to the stage chosen. Undo brings the stage back; its deals stay where they went,
-    with their history."""
+    """Take a stage out; its deals go to the stage chosen. Undo brings the stage back, and its deals into it."""
     to = request.form.get("to", type=int)
-    undo = url_for("stages.restore", stage_id=stage_id)
-
-    def go(session: Session, by: dict[str, Any]) -> str:
-        moved = stages.archive(session, stage_id, to, **by)
-        name = pipelines.stage(session, stage_id).name
-        return f"{name} is archived" + (f"; {words.count(moved, 'deal')} moved." if moved else ".")
-
-    return _do(f"archive-{stage_id}", go, undo)
+    try:
+        with door.transaction() as session:
+            done = stages.archive(session, stage_id, to, actor_id=door.me().id, now=door.now())
+            says = done.says + (f"; {words.count(done.items, 'deal')} moved." if done.items else ".")
+            undo = url_for("stages.restore", stage_id=stage_id, step=done.id if done.items else None)
+    except Refused as error:
+        return _render(f"archive-{stage_id}", str(error), request.form.to_dict()), 422
+    settle.after_change()
+    notes.say(says, undo=undo)
+    return redirect(url_for("stages.page"), 303)
 
 
 @blueprint.post("/<int:stage_id>/restore")
 @auth.needs("admin")
 def restore(stage_id: int) -> Page:
-    """Bring an archived stage back."""
-    return _do(f"stage-{stage_id}", lambda s, by: f"{stages.restore(s, stage_id, **by).name} is back.")
+    """Bring an archived stage back; as an undo, with the deals that went when it was archived."""
+    step = request.args.get("step", type=int)
+
+    def go(session: Session, by: dict[str, Any]) -> str:
+        says = f"{stages.restore(session, stage_id, **by).name} is back."
+        return f"{says} {deal_bulk.undo(session, step, **by)}" if step else says
+
+    return _do(f"stage-{stage_id}", go)
 
 
-def _do(form: str, what: Callable[[Session, dict[str, Any]], str], undo: str | None = None) -> Page:
+def _do(form: str, what: Callable[[Session, dict[str, Any]], str]) -> Page:
     """Do one edit; what is refused is shown at its form with what was typed."""
     try:
         with door.transaction() as session:
@@ -122,7 +129,7 @@ def _do(form: str, what: Callable[[Session, dict[str, Any]], str], undo: str | N
         return _render(form, str(error), request.form.to_dict()), 422
     settle.after_change()
     if says:
-        notes.say(says, undo=undo)
+        notes.say(says)
     return redirect(url_for("stages.page", _anchor=form), 303)
 
 
