@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from math import exp
 from statistics import median
 from typing import Any
@@ -282,6 +283,7 @@ def _ours(now: datetime) -> ColumnElement[bool]:
     )
 
 
+@cache
 def no_crowd() -> ColumnElement[bool]:
     """Condition on ``Communication``: at most ``CROWD`` people of the other side."""
     party = aliased(Participant)

@@ -7,6 +7,7 @@ organizer or guest, rooms left out - did otherwise; a silent guest did not decli
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import ColumnElement, and_, exists, func
 from sqlalchemy.orm import aliased
@@ -25,6 +26,7 @@ def planned(now: datetime) -> ColumnElement[bool]:
     return and_(Communication.kind == "meeting", Communication.occurred_at > now, stands())
 
 
+@cache
 def stands() -> ColumnElement[bool]:
     """Condition on ``Communication``: neither cancelled nor declined by our side."""
     return and_(Communication.cancelled.is_(False), ~_declined())

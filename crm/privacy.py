@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, cast, false, func, literal, null, or_, select, true, union
@@ -48,6 +49,8 @@ __all__ = [
     "visibility_cap", "visible",
 ]  # fmt: skip
 CHUNK = 500
+VIEWERS = 256
+"""For how many the conditions are kept: they are values that depend on the viewer alone, and take long to build."""
 
 
 # --- the rule as SQL; aliases of its own and explicit correlation, so that a caller may join the same tables
@@ -61,6 +64,7 @@ def _any(*where: ColumnElement[bool]) -> ColumnElement[bool]:
     return select(literal(1)).where(*where).limit(1).correlate(Communication, _seen).scalar_subquery().is_not(None)
 
 
+@lru_cache(maxsize=VIEWERS)
 def visible(viewer: Viewer) -> ColumnElement[bool]:
     """Condition on ``Communication``: it exists for the viewer (metadata or better)."""
     if viewer.is_system:
@@ -74,16 +78,19 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
     return or_(owned(viewer), _granted(viewer), and_(reachable, shared), _opened(viewer))
 
 
+@lru_cache(maxsize=VIEWERS)
 def subject_visible(viewer: Viewer) -> ColumnElement[bool]:
     """Condition on ``Communication``: the viewer may read its subject."""
     return _readable(viewer, Tier.SUBJECT, ("subject", "full"))
 
 
+@lru_cache(maxsize=VIEWERS)
 def content_visible(viewer: Viewer) -> ColumnElement[bool]:
     """Condition on ``Communication``: the viewer may read all of it."""
     return _readable(viewer, Tier.FULL, ("full",))
 
 
+@lru_cache(maxsize=VIEWERS)
 def owned(viewer: Viewer) -> ColumnElement[bool]:
     """Condition on ``Communication``: the viewer is one of its owners."""
     # + 0 keeps SQLite off the index on owner_id, which it would walk for every item where it has no statistics

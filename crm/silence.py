@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, true, union_all
@@ -176,6 +177,7 @@ def _sort(now: datetime) -> ColumnElement[Any]:
     )
 
 
+@cache
 def by_a_person() -> ColumnElement[bool]:
     """Not a machine's answer, and not a newsletter, though both may have been attached by hand."""
     marks = cast(Communication.marks, String)
