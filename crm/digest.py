@@ -14,18 +14,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from crm import due, post, silence, task_lists
+from crm import due, post, replies, silence, task_lists
 from crm.held import held
-from crm.models import Communication, Deal, OutgoingMail, Participant, Sighting, Task, User
+from crm.models import Communication, Deal, OutgoingMail, Sighting, Task, User
 from crm.once import insert_once
 from crm.post import BASE
 from crm.privacy import Viewer, visible
-from crm.silence import by_a_person
 from crm.task_lists import Filter
 
 LINES = 10
 LATEST = timedelta(hours=5)
-REPLIES = timedelta(days=14)
 MONDAY = 0
 
 
@@ -91,28 +89,9 @@ def _due(session: Session, viewer: Viewer, user: User, now: datetime) -> str:
 
 
 def _replies(session: Session, viewer: Viewer, now: datetime, zone: ZoneInfo) -> str:
-    """Mails in the person's own mailbox that a person wrote and nobody of ours answered in the conversation."""
-    query = select(Communication).where(*_unanswered(viewer, now))
-    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    rows = session.scalars(query.order_by(Communication.occurred_at.desc()).limit(LINES)).all()
-    lines = [f"- {row.subject or 'no subject'}, {_day(row.occurred_at, zone)}" for row in rows]
-    return _section(f"Waiting for your answer: {total}", lines, total)
-
-
-def _unanswered(viewer: Viewer, now: datetime) -> list[ColumnElement[bool]]:
-    later, seen, party = aliased(Communication), aliased(Sighting), aliased(Participant)
-    after = exists().where(
-        later.thread_id == Communication.thread_id, later.kind == "email", later.occurred_at > Communication.occurred_at
-    )
-    mine = exists().where(
-        seen.communication_id == Communication.id, seen.owner_id == viewer.user_id, seen.removed_at.is_(None)
-    )
-    to_us = exists().where(party.communication_id == Communication.id, party.role == "to", party.own.is_(True))
-    return [
-        Communication.kind == "email", Communication.direction == "inbound", Communication.status == "linked",
-        Communication.occurred_at > now - REPLIES, Communication.occurred_at <= now, by_a_person(), visible(viewer),
-        *(condition.correlate(Communication) for condition in (mine, to_us)), ~after.correlate(Communication),
-    ]  # fmt: skip
+    found = replies.waiting(session, viewer, now=now, order=replies.OLDEST, limit=LINES)
+    lines = [f"- {row.name}: {row.subject or 'no subject'}, {_day(row.at, zone)}" for row in found.rows]
+    return _section(f"Waiting for your answer: {found.total}", lines, found.total)
 
 
 def _silent(session: Session, viewer: Viewer, now: datetime) -> str:

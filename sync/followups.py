@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from crm import automation, awaited
 from sync.service import Service
 
+AT_ONCE = ("contact_created", "stage_changed", "meeting_held")
+"""What a change can set off; what only time brings waits for the minute."""
+
 
 def run(service: Service) -> int:
     """Both, after a change. Returns how much was done."""
-    return close(service) + fire(service)
+    return close(service) + fire(service, AT_ONCE)
 
 
 def close(service: Service) -> int:
