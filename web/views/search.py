@@ -55,7 +55,8 @@ def live() -> Response:
 
 def _hit(hit: Hit) -> dict[str, str]:
     return {
-        "name": hit.name, "detail": hit.detail, "reason": "" if hit.reason == "name" else hit.reason,
+        "name": hit.name, "detail": hit.detail,
+        "reason": "" if hit.reason == "name" or hit.reason in hit.detail else hit.reason,
         "href": filters.target_url(hit.noun, hit.id),
     }  # fmt: skip
 
