@@ -9,7 +9,8 @@ blueprint = Blueprint("help", __name__, url_prefix="/help")
 KEYS = (
     ("Everywhere", (
         ("/", "search"), ("Ctrl K", "go to any page"), ("?", "this page"), ("z", "undo what was just done"),
-        ("g h", "today"), ("g l", "log"), ("g r", "review"), ("g p", "pipeline"), ("g t", "tasks"), ("g c", "contacts"),
+        ("g h", "today"), ("g l", "log"), ("g r", "review"), ("g p", "pipeline"), ("g t", "tasks"), ("g n", "notices"),
+        ("g c", "contacts"),
         ("g o", "companies"), ("g a", "accounts"), ("Esc", "leave a field"),
     )),
     ("Lists", (("j k", "next, previous"), ("Enter", "open"), ("n", "new"))),
@@ -26,6 +27,11 @@ KEYS = (
         ("arrows", "from card to card, stage to stage"), ("Enter", "open beside the board"),
         ("m", "move, then the number of a stage"),
         ("e", "edit the value"), ("n", "new deal"), ("x", "select in the list"), ("Esc", "close"),
+    )),
+    ("Tasks", (
+        ("w", "work through what is due"), ("e", "done; with ticked ones: complete them"),
+        ("h", "snooze, then 1, 3 or 7"), ("s", "skip"), ("r", "reassign"), ("o", "open"), ("x", "tick"),
+        ("t", "make a task of a message"),
     )),
     ("A record", (("c", "log a call"), ("n", "write a note"), ("t", "add a task"), ("e", "edit"))),
 )  # fmt: skip
