@@ -10,7 +10,8 @@ from werkzeug.wrappers import Response
 
 from crm import board, contacts, currencies, deals, pipelines, stages, users, workspace
 from crm.errors import Conflict, CrmError, Refused
-from web import door, filters, keyset, notes, pick, settle
+from web import custom, door, filters, keyset, notes, pick, settle
+from web.custom import Custom
 from web.forms.parts import options
 from web.forms.records import Deal, lines_of
 
@@ -76,18 +77,21 @@ def new_page() -> Page:
 def new() -> Page:
     """Add a deal."""
     form = _form()
-    if not form.validate():
-        return _form_page(form, None), 422
+    with door.reading() as session:
+        values, asked = custom.typed(session, "deal")
+    if not form.validate() or asked.errors:
+        return _form_page(form, None, asked), 422
     try:
         with door.transaction() as session:
             people = _people(session, lines_of(form.people.data))
             fields = _fields(session, form)
             made = deals.create(
-                session, **fields, contact_ids=people, stage_id=form.stage.data, now=door.now(), actor_id=door.me().id
-            )
+                session, **fields, contact_ids=people, stage_id=form.stage.data, custom=values, now=door.now(),
+                actor_id=door.me().id,
+            )  # fmt: skip
     except Refused as error:
         form.refuse(error)
-        return _form_page(form, None), 422
+        return _form_page(form, None, asked), 422
     settle.after_change()
     notes.say(f"{made.title} is a deal now.{_lacks(made.value, made.expected_close)}")
     return redirect(url_for("deals.page", deal_id=made.id), 303)
@@ -107,25 +111,29 @@ def edit_page(deal_id: int) -> Page:
             "company": pick.company_name(session, found.company_id), "owner": found.owner_id, "stage": found.stage_id,
             "people": "\n".join(deals.written(session, deal_id).values()),
         }  # fmt: skip
-    return _form_page(Deal(formdata=None, data=data), deal_id)
+        asked = custom.of(session, "deal", found.custom)
+    return _form_page(Deal(formdata=None, data=data), deal_id, asked)
 
 
 @blueprint.post("/<int:deal_id>/edit")
 def edit(deal_id: int) -> Page:
     """Save; when somebody else was faster, show what they changed and keep what was typed."""
     form = _form()
-    if not form.validate():
-        return _form_page(form, deal_id), 422
+    with door.reading() as session:
+        values, asked = custom.typed(session, "deal", deals.by_id(session, deal_id).custom)
+    if not form.validate() or asked.errors:
+        return _form_page(form, deal_id, asked), 422
     try:
         with door.transaction() as session:
             by: dict[str, Any] = {"actor_id": door.me().id, "now": door.now()}
-            deals.update(session, deal_id, _fields(session, form), version=form.version.data, **by)
+            changes = {**_fields(session, form), "custom": values}
+            deals.update(session, deal_id, changes, version=form.version.data, **by)
             _set_people(session, deal_id, _people(session, lines_of(form.people.data), deal_id))
     except Conflict as error:
-        return _conflict(form, deal_id, error), 409
+        return _conflict(form, deal_id, error, asked), 409
     except Refused as error:
         form.refuse(error)
-        return _form_page(form, deal_id), 422
+        return _form_page(form, deal_id, asked), 422
     settle.after_change()
     notes.say("Saved.")
     return redirect(url_for("deals.page", deal_id=deal_id), 303)
@@ -196,14 +204,14 @@ def _set_people(session: Session, deal_id: int, wanted: list[int]) -> None:
             deals.remove_contact(session, deal_id, contact_id, actor_id=door.me().id, now=door.now())
 
 
-def _conflict(form: Deal, deal_id: int, error: Conflict) -> str:
+def _conflict(form: Deal, deal_id: int, error: Conflict, asked: Custom) -> str:
     """What was typed, with the present values named beside; saving again overwrites knowingly."""
     with door.reading() as session:
         present = deals.by_id(session, deal_id)
         form.version.data = present.version
         differs = _differences(session, form, present)
     form.form_errors.append(f"{error} {'; '.join(differs)}. Save again to keep what you typed.")
-    return _form_page(form, deal_id)
+    return _form_page(form, deal_id, asked)
 
 
 def _differences(session: Session, form: Deal, present: Any) -> list[str]:
@@ -257,6 +265,9 @@ def _fill(form: Deal) -> list[str]:
         return pick.company_names(session)
 
 
-def _form_page(form: Deal, deal_id: int | None) -> str:
+def _form_page(form: Deal, deal_id: int | None, asked: Custom | None = None) -> str:
     names = _fill(form)
-    return render_template("deals/form.html", form=form, deal_id=deal_id, companies=names)
+    if asked is None:
+        with door.reading() as session:
+            asked = custom.of(session, "deal")
+    return render_template("deals/form.html", form=form, deal_id=deal_id, companies=names, custom=asked)

@@ -36,7 +36,7 @@ def save(kind: str, on: str, record_id: int) -> Page:
     try:
         with door.transaction() as session:
             made = written.add(
-                session, door.viewer(), kind=kind, text=form.text.data, target=(on, record_id), at=at,
+                session, door.viewer(), kind=kind, text=form.text.data or "", target=(on, record_id), at=at,
                 minutes=form.minutes.data if kind == "call" else None, outcome=form.outcome.data or None,
                 private=form.private.data, now=door.now(),
             )  # fmt: skip
