@@ -9,10 +9,10 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import currencies, deals, goals, pipelines, users
+from crm import automation, currencies, deals, fields, goals, pipelines, segments, users
 from crm.models import Deal, User
 from crm.privacy import Viewer
-from sync.demo.world import STAGES, DemoDeal, World
+from sync.demo.world import STAGES, TEAM, DemoDeal, World
 from sync.service import Service
 
 LOST = ("price", "no budget this year", "went with another", "no answer")
@@ -52,6 +52,7 @@ def play(service: Service, world: World, now: datetime) -> None:
         admin = next(user for user in people.values() if user.role == "admin")
         currencies.put(session, "EUR", Decimal("0.86"), valid_from=date(2020, 1, 1), actor_id=admin.id, now=now)
         _goals(session, people, users.viewer(admin), now)
+        _own_ways(session, admin.id, users.viewer(people[TEAM[0].address]), now)
 
 
 def _walk(
@@ -70,6 +71,20 @@ def _walk(
     if ends:
         lost, won = (LOST[n % 4], None) if deal.stage == "Lost" else (None, WON[n % 4])
         deals.move(session, deal_id, stages[deal.stage], lost_reason=lost, won_reason=won, actor_id=who.id, now=end)
+
+
+def _own_ways(session: Session, admin_id: int, rep: Viewer, now: datetime) -> None:
+    """A field, a saved filter and a rule of the team's own."""
+    fields.add(
+        session, noun="contact", label="Renewal", type="date", lifecycle="client", actor_id=admin_id, now=now
+    )  # fmt: skip
+    chosen = {"lifecycle": "lead", "source": "fair"}
+    segments.save(session, rep, noun="contact", name="Leads from the fair", given=chosen, shared=True, now=now)
+    offer = next(offer for offer in automation.OFFERS if offer.key == "meeting_held")
+    automation.save(
+        session, None, name=offer.name, event=offer.event, conditions=offer.conditions, action=offer.action,
+        actor_id=admin_id, now=now,
+    )  # fmt: skip
 
 
 def _goals(session: Session, people: dict[str, User], admin: Viewer, now: datetime) -> None:

@@ -1,5 +1,5 @@
-"""``make bench``: decisions a second and a rematch of the log, then the same mailbox, in one run, by mbsync and by us;
-prints a table of ratios and writes bench/out/bench.json and bench/out/matching.json.
+"""``make bench``: the time of every page, decisions a second and a rematch of the log, then the same mailbox, in one run,
+by mbsync and by us; prints tables and writes bench/out/pages.json, matching.json and bench.json.
 
 Ratios within one run are what counts: machines are noisy, and figures of two runs must not be compared. ``--mails``,
 ``--only`` and ``--quick`` cut it down while working."""
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench import matching, peer, rematch
+from tests.bench import matching, pages, peer, rematch
 from tests.bench.mailbox import FOLDERS, mails
 from tests.rig import dovecot
 from tests.rig.faultproxy import FaultProxy, Faults
@@ -145,8 +145,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="SQLite only")
     parser.add_argument("--items", type=int, default=100_000, help="how many items the rematch is measured on")
     parser.add_argument("--matching", action="store_true", help="decisions and rematch only")
+    parser.add_argument("--pages", action="store_true", help="page times only")
     chosen = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
+    if not chosen.matching:
+        rows = pages.measure(7)
+        (OUT / "pages.json").write_text(json.dumps(rows, indent=1))
+        print(pages.table(rows))
+    if chosen.pages:
+        return
     found = {"decisions": matching.measure(100_000, 20_000, 3), "rematch": rematch.measure(chosen.items, 20_000, 2)}
     (OUT / "matching.json").write_text(json.dumps(found, indent=1))
     for what, figures in found.items():

@@ -16,10 +16,10 @@ LEFT_OUT = ("static", "api.", "ops.", "feed.calendar", "google.", "microsoft.", 
             "files.")  # fmt: skip
 QUERIES = {
     "quality.rows": "measure=automatic&week=2026-03-02",
-    "log.series": "uid=kickoff",
-    "review.someone": "key=address:anna.l@nordhavn.example&q=anna",
-    "deciding.create_page": "key=address:anna.l@nordhavn.example",
-    "review.preview": "key=address:anna.l@nordhavn.example&verb=link&target=contact:1",
+    "log.series": "uid={uid}",
+    "review.someone": "key={group}&q=anna",
+    "deciding.create_page": "key={group}",
+    "review.preview": "key={group}&verb=link&target=contact:{contact_id}",
     "search.page": "q=nordhavn",
     "search.live": "q=nordhavn",
     "log.why": "q=m20@mail.example",
@@ -48,7 +48,7 @@ def named(rule: Rule, key: str) -> str:
 
 
 def address(rule: Rule, key: str, ids: Mapping[str, object]) -> str:
-    """An address of the page, with ``ids`` in its arguments; fails for an argument that they do not tell."""
+    """An address of the page, with ``ids`` in its arguments and query; fails for an argument that they do not tell."""
     known = {**ids, "kind": "note", "on": "contact", "record_id": ids["contact_id"], "key": key}
     unknown = rule.arguments - known.keys()
     assert not unknown, f"{rule.rule}: the test has to be told what {unknown} is"
@@ -57,7 +57,7 @@ def address(rule: Rule, key: str, ids: Mapping[str, object]) -> str:
         start = path.index("<")
         inner = path[start + 1 : path.index(">", start)]
         path = path.replace(f"<{inner}>", str(known[inner.rpartition(":")[2]]), 1)
-    query = QUERIES.get(rule.endpoint, "")
+    query = QUERIES.get(rule.endpoint, "").format(**ids)
     if rule.endpoint in ("reports.rows", "reports.download_rows"):
         query = DRILLS.get(key, "line=total&column=deals").format(**ids)
     return f"{path}?{query}" if query else path

@@ -70,6 +70,7 @@ class Desk:
             "account_id": seeded.accounts[0], "company_id": seeded.nordhavn, "contact_id": seeded.erik,
             "deal_id": seeded.deal, "item_id": self.item, "user_id": self.team.jonas, "thread_id": 1, "task_id": 1,
             "field_id": 1, "segment_id": 1, "pipeline_id": 1, "stage_id": 1, "rule_id": 1,
+            "group": "address:anna.l@nordhavn.example", "uid": "kickoff",
         }  # fmt: skip
 
     def get(self, path: str, endpoint: str) -> list[str]:

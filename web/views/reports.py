@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 blueprint = Blueprint("reports", __name__, url_prefix="/reports")
 FILTERS = ("period", "since", "until", "owner", "pipeline", "as_of", "sort")
 DRAWN, DRAWN_RECORDS = 24, 12
+SHOWN = 200
 GROUPS = ("Pipeline", "Won business", "Team", "Relations")
 
 
@@ -59,7 +61,8 @@ def rows(key: str) -> str:
             raise NotFound("There is no such line in this report.")
         table = report.rows(session, door.viewer(), scope, line, column, door.now())
     return render_template(
-        "reports/rows.html", report=report, table=table, chosen=_chosen(), line=line, column=column,
+        "reports/rows.html", report=report, table=replace(table, lines=table.lines[:SHOWN]), count=len(table.lines),
+        chosen=_chosen(), line=line, column=column,
         name=request.args.get("name", "")[:100],
     )  # fmt: skip
 
