@@ -1,15 +1,13 @@
-"""What only a browser can tell: keys, focus, no sideways scrolling at 360 px, contrast and names for assistive
-technology."""
+"""What only a browser can tell: keys, focus, the first run. Axe and narrow screens are looked at on every page in
+``test_every_page``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from crm import review
@@ -143,14 +141,6 @@ def test_a_newcomer_sets_up_imports_and_connects_in_one_go(
     expect(page.locator(".tl")).to_contain_text("Pilot in Malmö")
 
 
-def test_nothing_scrolls_sideways_at_360_px(desk: Opener, mailed: Seeded, screens: list[str]) -> None:
-    phone = desk(width=360, height=780).sign_in("priya")
-    for path in screens:
-        page = phone.open(path)
-        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert over <= 0, path
-
-
 def test_on_a_phone_the_queue_is_first_and_an_answer_one_press_away(desk: Opener, mailed: Seeded) -> None:
     phone = desk(width=360, height=780).sign_in("priya")
     page = phone.open("/review")
@@ -159,25 +149,6 @@ def test_on_a_phone_the_queue_is_first_and_an_answer_one_press_away(desk: Opener
     page.click("text=Anna Lindqvist")
     expect(page.locator("#pane button.go")).to_be_visible()
     expect(page.locator("#queue")).to_be_hidden()
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_page(desk: Opener, mailed: Seeded, screens: list[str], dark: bool) -> None:
-    rep = desk(dark=dark).sign_in("priya")
-    found: list[str] = []
-    for path in screens:
-        rep.open(path)
-        found += [
-            f"{path}: {_told(v)}"
-            for v in Axe().run(rep.page).response["violations"]
-            if v["impact"] in ("serious", "critical")
-        ]
-    assert not found, "\n".join(found)
-
-
-def _told(violation: dict[str, Any]) -> str:
-    nodes = "; ".join(node["html"][:160] for node in violation["nodes"][:3])
-    return f"{violation['id']} ({violation['help']}): {nodes}"
 
 
 def _waiting(service: Service, user_id: int) -> int:
@@ -205,20 +176,3 @@ def boxes(tmp_path: Path) -> Path:
 
     seed.mailboxes(tmp_path / "boxes", NOW)
     return tmp_path / "boxes"
-
-
-@pytest.fixture
-def screens(mailed: Seeded) -> list[str]:
-    """One address of each kind of screen."""
-    account = mailed.accounts[0]
-    return [
-        "/", "/log", "/log/1", "/log/thread/1", "/log/why?q=m20@mail.example", "/review", "/review?tab=deals",
-        "/review/decided",
-        "/review/create?key=address:anna.l@nordhavn.example",
-        "/review/someone?key=address:anna.l@nordhavn.example&q=anna", "/contacts",
-        "/contacts/1", "/contacts/1/edit", "/companies", "/companies/1", "/deals", "/deals/1", "/deals/1/edit",
-        "/tasks", "/tasks/new",
-        "/write/call/contact/1", "/import", "/accounts", f"/accounts/{account}", f"/accounts/{account}/ledger",
-        f"/accounts/{account}/remove", "/accounts/new", "/accounts/new/imap?address=a@gmail.com",
-        "/search?q=nordhavn", "/me", "/help/keys",
-    ]  # fmt: skip
