@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
 
 from crm import notices, tasks, workspace
 from crm.due import zone_of
@@ -93,22 +93,62 @@ def _waiting() -> Sequence[ColumnElement[bool]]:
     return Task.awaits.is_not(None), Task.done_at.is_(None), Task.deleted_at.is_(None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A task that waits. Items count that happened after ``begun`` and came after ``since``."""
+
+    task_id: int
+    awaits: str
+    contact_id: int | None
+    target: tuple[str, int]
+    begun: datetime
+    since: datetime
+
+
 def _arrived(session: Session, owner_id: int | None, now: datetime) -> list[Arrived]:
-    """Candidates for one assignee's tasks, the earliest first."""
+    """What came for one assignee's tasks, the earliest first. Three statements and one for each kind of record."""
     user = session.get(User, owner_id) if owner_id is not None else None
     viewer = Viewer(user.id, user.role) if user is not None else EVERYBODY
-    mine = Task.owner_id == owner_id if owner_id is not None else Task.owner_id.is_(None)
+    tasks_ = _tasks(session, owner_id)
     found: list[Arrived] = []
-    for kind, column, _ in TARGETS:
-        query = _query(kind, column, viewer, now).where(mine)
-        rows = session.execute(query.order_by(Communication.occurred_at, Communication.id).limit(AT_ONCE))
-        found += [Arrived(*row) for row in rows]
+    for kind in sorted({task.target[0] for task in tasks_}):
+        about: dict[int, list[_Waiting]] = {}
+        for task in tasks_:
+            if task.target[0] == kind:
+                about.setdefault(task.target[1], []).append(task)
+        floor = min(task.since for held in about.values() for task in held)
+        rows = session.execute(_query(kind, sorted(about), floor, viewer, now)).all()
+        known = _known_series(session, rows)
+        found += [
+            Arrived(task.task_id, row.id, row.kind, row.occurred_at, task.contact_id)
+            for row in rows
+            for task in about[row.target_id]
+            if _counts(task, row, known)
+        ]
     fresh = _not_before(session, found)
     return _by_the_contact(session, sorted(fresh, key=lambda a: (a.at, a.communication_id)))
 
 
 EVERYBODY = Viewer(0, "rep")
 """Sees what every teammate sees, and owns nothing."""
+
+
+def _tasks(session: Session, owner_id: int | None) -> list[_Waiting]:
+    mine = Task.owner_id == owner_id if owner_id is not None else Task.owner_id.is_(None)
+    query = (
+        select(Task, Communication.occurred_at)
+        .outerjoin(Communication, Communication.id == Task.communication_id)
+        .where(*_waiting(), mine)
+        .order_by(Task.id)
+        .limit(AT_ONCE)
+    )
+    found = []
+    for task, begun in session.execute(query):
+        target = next(((kind, value) for kind, column, _ in TARGETS if (value := getattr(task, column.key))), None)
+        if target is not None:
+            since = task.awaits_since or task.created_at
+            found.append(_Waiting(task.id, task.awaits or "", task.contact_id, target, begun or task.created_at, since))
+    return found
 
 
 def _not_before(session: Session, found: list[Arrived]) -> list[Arrived]:
@@ -121,40 +161,46 @@ def _not_before(session: Session, found: list[Arrived]) -> list[Arrived]:
     return [one for one in found if one.key not in done]
 
 
-def _query(kind: str, column: Any, viewer: Viewer, now: datetime) -> Any:
-    waited_on = aliased(Communication)
-    begun = func.coalesce(
-        select(waited_on.occurred_at).where(waited_on.id == Task.communication_id).correlate(Task).scalar_subquery(),
-        Task.created_at,
-    )
-    new = Communication.created_at > _since()
-    reply = and_(Task.awaits.in_(("reply", "any")), Communication.kind == "email", Communication.direction == "inbound",
-                 Communication.occurred_at <= now, or_(new, Communication.occurred_at > _since()), by_a_person(),
-                 no_crowd())  # fmt: skip
-    meeting = and_(Task.awaits.in_(("meeting", "any")), Communication.kind == "meeting", new, stands(),
-                   ~_known_series())  # fmt: skip
-    earlier = [other.is_(None) for _, other, _ in TARGETS[: [t[0] for t in TARGETS].index(kind)]]
-    return (
-        select(Task.id, Communication.id, Communication.kind, Communication.occurred_at, Task.contact_id)
-        .join(Link, and_(Link.target_kind == kind, Link.target_id == column, Link.tombstoned.is_(False)))
-        .join(Communication, Communication.id == Link.communication_id)
-        .where(*_waiting(), *earlier, Communication.status == "linked", Communication.cancelled.is_(False))
-        .where(Communication.occurred_at > begun, or_(reply, meeting), visible(viewer))
-    )
-
-
-def _since() -> ColumnElement[datetime]:
-    return func.coalesce(Task.awaits_since, Task.created_at)
-
-
-def _known_series() -> ColumnElement[bool]:
-    """An instance of the same series was in the log before the task waited."""
-    other = aliased(Communication)
-    return and_(
-        Communication.recurrence_id.is_not(None),
-        exists().where(other.ical_uid == Communication.ical_uid, other.created_at < _since())
-        .correlate(Communication, Task),
+def _query(kind: str, ids: Sequence[int], floor: datetime, viewer: Viewer, now: datetime) -> Any:
+    """Items of these records that may be what somebody waits for. The coalesce keeps SQLite from going through the
+    whole log by status where a few links lead there."""
+    reply = and_(Communication.kind == "email", Communication.direction == "inbound", Communication.occurred_at <= now,
+                 by_a_person(), no_crowd())  # fmt: skip
+    meeting = and_(Communication.kind == "meeting", stands())
+    columns = (
+        Link.target_id, Communication.id, Communication.kind, Communication.occurred_at, Communication.created_at,
+        Communication.ical_uid, Communication.recurrence_id,
     )  # fmt: skip
+    return (
+        select(*columns)
+        .join(Communication, Communication.id == Link.communication_id)
+        .where(Link.target_kind == kind, Link.target_id.in_(ids), Link.tombstoned.is_(False))
+        .where(func.coalesce(Communication.status, "") == "linked", Communication.cancelled.is_(False))
+        .where(or_(Communication.created_at > floor, Communication.occurred_at > floor))
+        .where(or_(reply, meeting), visible(viewer))
+    )
+
+
+def _counts(task: _Waiting, row: Any, known: dict[str, datetime]) -> bool:
+    """Whether an item is what this very task waits for. Pure."""
+    came = row.created_at > task.since
+    if row.kind == "email":
+        fits = task.awaits in ("reply", "any") and (came or row.occurred_at > task.since)
+    else:
+        old = row.recurrence_id is not None and known.get(row.ical_uid, task.since) < task.since
+        fits = task.awaits in ("meeting", "any") and came and not old
+    return fits and row.occurred_at > task.begun
+
+
+def _known_series(session: Session, rows: Sequence[Any]) -> dict[str, datetime]:
+    """Since when each series of recurring meetings is in the log."""
+    uids = sorted({row.ical_uid for row in rows if row.kind == "meeting" and row.recurrence_id is not None})
+    found: dict[str, datetime] = {}
+    for at in range(0, len(uids), 500):
+        first = func.min(Communication.created_at, type_=Communication.created_at.type)
+        query = select(Communication.ical_uid, first).where(Communication.ical_uid.in_(uids[at : at + 500]))
+        found.update((uid or "", begun) for uid, begun in session.execute(query.group_by(Communication.ical_uid)))
+    return found
 
 
 def _by_the_contact(session: Session, found: list[Arrived]) -> list[Arrived]:

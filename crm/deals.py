@@ -101,13 +101,15 @@ def update(
     changed = {field: value for field, value in clean.items() if getattr(deal, field) != value}
     if not changed:
         return deal
+    detail: dict[str, Any] = {"fields": sorted(changed)}
+    if "owner_id" in changed:
+        detail |= {"from": deal.owner_id, "to": changed["owner_id"]}
     for field, value in changed.items():
         setattr(deal, field, value)
     if {"value", "currency"} & set(changed):
         deal_history.worth(session, deal, actor_id, now)
     deal.version += 1
     session.flush()
-    detail = {"fields": sorted(changed)}
     audit.record(session, actor_id=actor_id, action="deal.update", subject_id=deal_id, detail=detail, now=now)
     if MATCHED & set(changed):
         outbox.identity_changed(session, deals=[deal_id], now=now)

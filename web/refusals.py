@@ -16,9 +16,10 @@ WINDOW = timedelta(days=1)
 
 
 def note() -> None:
-    """Record the request that just ended in 404, if it named a record or a page of another role. Called outside any
-    session."""
-    if not g.get("person") or request.endpoint is None or request.method not in ("GET", "POST"):
+    """Record the request that just ended in 404, in the browser or the API, if it named a record or a page of another
+    role. Called outside any session."""
+    who = g.get("person") or g.get("api_user")
+    if who is None or request.endpoint is None:
         return
     ids = {name: value for name, value in (request.view_args or {}).items() if isinstance(value, int)}
     view = door.view(request.endpoint)
@@ -28,8 +29,8 @@ def note() -> None:
     kind = name.removesuffix("_id") or str(request.blueprint or "")
     now = door.now()
     with door.transaction() as session:
-        if audit.refused_today(session, door.me().id, now - WINDOW) < A_DAY:
+        if audit.refused_today(session, who.id, now - WINDOW) < A_DAY:
             audit.record(
-                session, actor_id=door.me().id, action=audit.REFUSED, subject_kind=kind, subject_id=number,
+                session, actor_id=who.id, action=audit.REFUSED, subject_kind=kind, subject_id=number,
                 detail={"method": request.method, "page": request.endpoint}, now=now,
             )  # fmt: skip

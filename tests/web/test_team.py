@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from crm import automation, contacts, deals, due, tasks, workspace
+from crm import automation, contacts, deals, due, tasks, tokens, workspace
 from crm.models import Account, Audit, AutomationRule, Contact, Setting, Task, User
 from sync.service import Service
 from tests.rig.smtp import smtp_server
@@ -93,6 +93,16 @@ def test_attempts_at_what_is_not_there_are_written_down_within_bounds(
     assert len(rows) == 5
 
 
+def test_the_api_writes_such_attempts_down_as_well(team: Team, service: Service, stranger: Person) -> None:
+    with service.db.transaction() as session:
+        _, text = tokens.create(session, team.jonas, name="x", scopes=["contacts:read"], now=NOW)
+    headers = {"Authorization": f"Bearer {text}"}
+    assert stranger.client.get("/api/v1/contacts/4711", headers=headers).status_code == 404
+    with service.db.reading() as session:
+        row = session.scalars(select(Audit).where(Audit.action == "access.refused")).one()
+    assert (row.actor_id, row.subject_kind, row.subject_id) == (team.jonas, "contact", 4711)
+
+
 def test_a_rule_that_can_not_be_is_said_at_its_field_and_the_form_stays_filled(mina: Person, team: Team) -> None:
     for field, wrong in {
         "days": {"days": ""}, "title": {"title": ""}, "name": {"name": " "}, "due_days": {"due_days": "999"},
@@ -153,7 +163,7 @@ def test_the_audit_is_in_sentences_and_narrowed_by_person_action_subject_and_per
         made = tasks.create(session, title="Ring", due_at=due.all_day(NOW.date()), now=NOW, actor_id=team.priya)
         tasks.update(session, made.id, {"owner_id": team.jonas}, actor_id=team.priya, now=NOW)
     page = admin.get("/audit")
-    for sentence in ("changed</span><a class=\"link\" href=\"/deals/", "the task Ring", "changed the setting",
+    for sentence in ("owner; from Priya Raman to Jonas Weber", "changed</span><a class=\"link\" href=\"/deals/", "the task Ring", "changed the setting",
                      "from 7 to 9", "from nobody to Jonas Weber"):  # fmt: skip
         assert sentence in page, sentence
     assert "the contact Erik Dahl" in admin.get(f"/audit?who={team.jonas}")

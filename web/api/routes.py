@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify
 
 from crm import tokens
 from crm.errors import Conflict, CrmError, NotAllowed, NotFound, Refused
-from web import auth, problems
+from web import auth, problems, refusals
 from web.api import asking, reading, shape, writing
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -104,6 +104,7 @@ def problem(error: asking.Problem) -> Response:
 def refused(error: CrmError) -> Response:
     """What crm would not do; what one may not see is not there."""
     if isinstance(error, NotFound):
+        refusals.note()
         return problems.problem(404, "Not found", str(error))
     if isinstance(error, Refused):
         return problems.problem(422, "Refused", str(error), **({"field": error.field} if error.field else {}))
