@@ -163,8 +163,10 @@ def test_the_audit_is_in_sentences_and_narrowed_by_person_action_subject_and_per
         made = tasks.create(session, title="Ring", due_at=due.all_day(NOW.date()), now=NOW, actor_id=team.priya)
         tasks.update(session, made.id, {"owner_id": team.jonas}, actor_id=team.priya, now=NOW)
     page = admin.get("/audit")
-    for sentence in ("owner; from Priya Raman to Jonas Weber", "changed</span><a class=\"link\" href=\"/deals/", "the task Ring", "changed the setting",
-                     "from 7 to 9", "from nobody to Jonas Weber"):  # fmt: skip
+    for sentence in (
+        "owner; from Priya Raman to Jonas Weber", 'changed</span><a class="link" href="/deals/', "the task Ring",
+        "changed the setting", "from 7 to 9", "from nobody to Jonas Weber",
+    ):  # fmt: skip
         assert sentence in page, sentence
     assert "the contact Erik Dahl" in admin.get(f"/audit?who={team.jonas}")
     assert "the task Ring" not in admin.get(f"/audit?who={team.jonas}").partition('class="list"')[2]
