@@ -9,6 +9,7 @@ from crm.reports import (
     conversion,
     customers,
     dwell,
+    economics,
     engagement,
     follow_up,
     forecast,
@@ -24,7 +25,7 @@ ALL: tuple[Report, ...] = tuple(
     module.REPORT
     for module in (
         pipeline, forecast, conversion, dwell, silence, revenue, closing, goals, activity, sources, customers,
-        engagement, follow_up,
+        economics, engagement, follow_up,
     )
 )  # fmt: skip
 

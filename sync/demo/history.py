@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import automation, currencies, deals, fields, goals, pipelines, segments, users
+from crm import automation, costs, currencies, deals, fields, goals, pipelines, segments, users
 from crm.models import Deal, User
 from crm.privacy import Viewer
 from sync.demo.world import STAGES, TEAM, DemoDeal, World
@@ -93,4 +93,9 @@ def _goals(session: Session, people: dict[str, User], admin: Viewer, now: dateti
     for back in range(3):
         for n, user in enumerate(sorted(reps, key=lambda u: u.email)):
             goals.put(session, admin, user.id, month, Decimal(GOALS[n % 3] - 500 * back), now=now)
+        month = (month - timedelta(days=1)).replace(day=1)
+    month = now.date().replace(day=1)
+    for back in range(12):
+        for source, amount in (("fair", 1_800 if back % 4 == 1 else 0), ("website", 240)):
+            costs.put(session, admin, month, source, Decimal(amount) if amount else None, now=now)
         month = (month - timedelta(days=1)).replace(day=1)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy.orm import Session
 
-from crm import companies, contacts, currencies, deals, goals, notes, pipelines, tasks
+from crm import companies, contacts, costs, currencies, deals, goals, notes, pipelines, tasks
 from crm.currencies import Sum
 from crm.errors import NotAllowed, NotFound, Refused
 from crm.models import Deal
@@ -20,6 +20,7 @@ from crm.reports import (
     conversion,
     customers,
     dwell,
+    economics,
     engagement,
     follow_up,
     forecast,
@@ -245,6 +246,32 @@ def test_best_customers_are_sorted_by_value_or_number(session: Session, now: dat
     often = customers.table(session, SYSTEM, Scope(YEAR.since, YEAR.until, YEAR.zone, sort="deals"), now).lines[0]
     assert (often.label, often.cells["every"], often.cells["deals"]) == ("Often", 10, 3)
     assert len(customers.rows(session, SYSTEM, YEAR, often.key, "deals", now).lines) == 3
+
+
+def test_what_a_customer_costs_and_brings_is_counted_by_the_source_of_their_first_deal(
+    session: Session, world: World, now: datetime
+) -> None:
+    firms = [companies.create(session, name=f"f{n}", now=now, actor_id=None).id for n in range(3)]
+    bought = ((0, "fair", 20, 100), (0, "website", 5, 50), (1, "fair", 500, 400), (1, "fair", 10, 60), (2, None, 3, 30))
+    for firm, source, days, value in bought:
+        made = won(session, now, now - timedelta(days=days), value)
+        made.company_id, made.source = firms[firm], source
+    session.flush()
+    viewer = world.viewer(world.mia)
+    assert "No cost is entered" in economics.table(session, viewer, YEAR, now).says[0]
+    costs.put(session, viewer, date(2026, 2, 9), "fair", Decimal(80), now=now)
+    costs.put(session, viewer, date(2025, 1, 1), "website", Decimal(999), now=now)
+    lines = {line.label: line for line in economics.table(session, viewer, YEAR, now).lines}
+    fair = lines["fair"]
+    found = [total(fair, key) for key in ("spend", "cac", "revenue", "left", "ltv")]
+    assert (fair.cells["customers"], found) == (1, [80, 80, 160, 80, 305])
+    assert [lines["website"].cells[key] for key in ("spend", "cac", "left", "customers")] == [None, None, None, 0]
+    assert total(lines["no source"], "ltv") == 30
+    assert len(economics.rows(session, viewer, YEAR, "fair", "revenue", now).lines) == 2
+    assert len(economics.rows(session, viewer, YEAR, "fair", "customers", now).lines) == 1
+    assert len(economics.rows(session, viewer, YEAR, "no source", "customers", now).lines) == 1
+    with pytest.raises(NotAllowed):
+        costs.put(session, world.viewer(world.anna), now.date(), "fair", Decimal(1), now=now)
 
 
 def test_who_goes_quiet_is_told_within_privacy(session: Session, world: World, now: datetime) -> None:

@@ -27,7 +27,8 @@ QUERIES = {
 }
 DRILLS = {
     "conversion": "line={stage_id}&column=entered", "dwell": "line={stage_id}&column=here",
-    "activity": "line=total&column=all", "engagement": "line={contact_id}&column=now",
+    "activity": "line=total&column=all", "economics": "line=total&column=revenue",
+    "engagement": "line={contact_id}&column=now",
     "follow-up": "line=total&column=stale",
 }  # fmt: skip
 
@@ -44,16 +45,17 @@ def pages() -> list[tuple[Rule, str]]:
 
 def named(rule: Rule, key: str) -> str:
     """What a case is called."""
-    return f"{rule.endpoint}-{key}" if key else rule.endpoint
+    return "-".join([rule.endpoint, *map(str, (rule.defaults or {}).values()), *([key] if key else [])])
 
 
 def address(rule: Rule, key: str, ids: Mapping[str, object]) -> str:
     """An address of the page, with ``ids`` in its arguments and query; fails for an argument that they do not tell."""
     known = {**ids, "kind": "note", "on": "contact", "record_id": ids["contact_id"], "key": key}
-    unknown = rule.arguments - known.keys()
+    asked = rule.arguments - (rule.defaults or {}).keys()
+    unknown = asked - known.keys()
     assert not unknown, f"{rule.rule}: the test has to be told what {unknown} is"
     path = rule.rule
-    for _ in rule.arguments:
+    for _ in asked:
         start = path.index("<")
         inner = path[start + 1 : path.index(">", start)]
         path = path.replace(f"<{inner}>", str(known[inner.rpartition(":")[2]]), 1)

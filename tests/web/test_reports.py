@@ -119,7 +119,7 @@ def test_goals_are_entered_by_a_manager_and_seen_in_the_report(mina: Person, pri
     priya.get("/goals", 404)
     priya.post("/goals", 404, month="2026-03-01")
     assert "Set goals" not in priya.get("/reports/goals")
-    mina.post("/goals", month="2026-03-01", **{f"u{team.priya}": "9,000", f"u{team.jonas}": ""})
+    mina.post("/goals", month="2026-03-01", **{f"a.{team.priya}": "9,000", f"a.{team.jonas}": ""})
     page = priya.get("/reports/goals")
     assert "£9,000" in page
     assert "no data" in page or "0 %" in page
@@ -129,13 +129,26 @@ def test_goals_are_entered_by_a_manager_and_seen_in_the_report(mina: Person, pri
 def test_an_amount_that_can_not_be_read_is_said_at_its_field_and_nothing_is_saved(
     mina: Person, service: Service, team: Team
 ) -> None:
-    fields = {f"u{team.priya}": "lots", f"u{team.jonas}": "500"}
+    fields = {f"a.{team.priya}": "lots", f"a.{team.jonas}": "500"}
     page = mina.post("/goals", 422, month="2026-03-01", **fields)
     assert "That is not an amount" in page
     assert 'value="lots"' in page
     assert 'value="500"' in page
     with service.db.reading() as session:
         assert session.scalars(select(Goal)).all() == []
+
+
+def test_goals_and_costs_are_taken_back_with_one_press(mina: Person, priya: Person, team: Team, mailed: Seeded) -> None:
+    priya.get("/costs", 404)
+    mina.post("/costs", month="2026-03-01", **{"a.": "500"})
+    page = mina.post("/costs", month="2026-03-01", follow=True, **{"a.": "700"})
+    assert 'value="700.00"' in page
+    undo = re.search(r'action="(/costs\?[^"]+)"', page)
+    assert undo
+    mina.post(undo[1].replace("&amp;", "&"))
+    assert 'value="500.00"' in mina.get("/costs?month=2026-03-01")
+    assert "£500" in priya.get("/reports/economics")
+    mina.get("/costs?month=soon", 404)
 
 
 def test_periods_by_name_begin_on_the_first_of_a_month() -> None:
