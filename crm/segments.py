@@ -1,14 +1,13 @@
 """Segments: a filter with a name over contacts, companies or deals, of one's own or shared with the team; its rows,
-their number, a table of all of them, and a task for each.
+their number, and a task for each. The table of all of them is ``crm.segment_table``.
 
 A segment keeps the strings of its filter, not ids: who is in it is asked anew each time, for whoever looks ("me" is the
-viewer, and a touch counts only where it exists for the viewer). People who do not want to be written to are shown, and
-left out of the table that leaves the house.
+viewer, and a touch counts only where it exists for the viewer).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -188,18 +187,6 @@ def last_touched(
     return dict(session.execute(query.group_by(owner)).all())
 
 
-def table(session: Session, viewer: Viewer, chosen: Criteria, *, now: datetime) -> Iterator[list[str]]:
-    """All records that fit as lines of text, a header first; who does not want to be written to is left out. The
-    columns are those an import takes. Streams in pages."""
-    yield [*_HEADERS[chosen.noun], "last_contact"]
-    after: int | None = None
-    while rows := page(session, viewer, chosen, after=after, limit=CHUNK, now=now):
-        after = rows[-1].id
-        for row in rows:
-            if not row.opt_out:
-                yield [*_line(chosen.noun, row), row.last_at.strftime("%Y-%m-%dT%H:%M:%SZ") if row.last_at else ""]
-
-
 def make_tasks(
     session: Session, viewer: Viewer, chosen: Criteria, *, title: str, due_at: datetime | None, to_owners: bool,
     now: datetime,
@@ -274,10 +261,6 @@ def _deals() -> Any:
 
 
 _QUERIES = {"contact": _contacts, "company": _companies, "deal": _deals}
-_HEADERS = {
-    "contact": ("name", "email", "company", "lifecycle", "owner"), "company": ("name", "industry", "size", "owner"),
-    "deal": ("title", "company", "stage", "value", "currency", "owner"),
-}  # fmt: skip
 
 
 def _member(noun: str, row: Any, first: str | None, owner: str | None, more: str | None, at: datetime | None) -> Member:
@@ -287,11 +270,3 @@ def _member(noun: str, row: Any, first: str | None, owner: str | None, more: str
     if noun == "company":
         return Member(row.id, row.name, first or "", *held, size=more or "")
     return Member(row.id, row.title, more or "", *held, company=first or "", value=row.value, currency=row.currency)
-
-
-def _line(noun: str, row: Member) -> list[str]:
-    if noun == "contact":
-        return [row.name, row.email, row.company, row.state, row.owner]
-    if noun == "company":
-        return [row.name, row.state, row.size, row.owner]
-    return [row.name, row.company, row.state, "" if row.value is None else f"{row.value:f}", row.currency, row.owner]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm import companies, contacts, criteria, deals, fields, segments, tasks
+from crm import companies, contacts, criteria, csvimport, deals, fields, segment_table, segments, tasks
 from crm.errors import NotAllowed, NotFound, Refused
 from crm.models import Task, User
 from tests.crm.world import World
@@ -122,11 +124,43 @@ def test_ones_own_is_nobody_elses_and_a_shared_one_is_changed_by_its_owner_or_wh
 def test_the_table_leaves_out_who_does_not_want_to_be_written_to(world: World, base: Base, now: datetime) -> None:
     contacts.update(world.session, base.omar.id, {"opt_out": True}, actor_id=None, now=now)
     chosen, viewer = criteria.read("contact", {"lifecycle": "past_client"}), world.viewer(world.anna)
-    lines = list(segments.table(world.session, viewer, chosen, now=now))
-    assert lines[0] == ["name", "email", "company", "lifecycle", "owner", "last_contact"]
-    assert [line[0] for line in lines[1:]] == ["Jane Doe", "Lena Fuchs"]
+    lines = list(segment_table.lines(world.session, viewer, chosen, now=now))
+    assert [line[2] for line in lines[1:]] == ["Jane Doe", "Lena Fuchs"]
     assert segments.opted_out(world.session, viewer, chosen, now=now) == 1
     assert segments.count(world.session, viewer, chosen, now=now) == 3
+
+
+def test_a_table_comes_back_through_the_import_as_it_was(world: World, base: Base, now: datetime) -> None:
+    session, viewer = world.session, world.viewer(world.anna)
+    contacts.set_phones(session, base.jane.id, ["+46 40 555 01 20", "040 12"])
+    contacts.add_address(session, base.jane.id, "j@home.example", actor_id=None, now=now)
+    touch(world, base.jane, now - DAY)
+    for noun, kind in (("contact", "contacts"), ("company", "companies"), ("deal", "deals")):
+        out = io.StringIO()
+        header, *rest = segment_table.lines(session, viewer, criteria.read(noun, {}), now=now)
+        csv.writer(out).writerows([header, *rest])
+        custom = {label: f"custom.{label}" for label in ("Tier", "Seats", "Renewal") if label in header}
+        again = csvimport.run(
+            session, kind, out.getvalue().encode(), mapping=custom, filename="s.csv", actor_id=None, now=now
+        )  # fmt: skip
+        assert again.counts["failed"] == (noun == "contact"), again.errors  # "many" seats are refused
+        assert again.counts["updated"] == 0
+    chosen = criteria.read("contact", {"q": "Jane"})
+    jane = dict(zip(*segment_table.lines(session, viewer, chosen, now=now), strict=True))
+    assert (jane["email"], jane["other_emails"]) == ("jane@acme.example", "j@home.example")
+    assert (jane["phone"], jane["owner"]) == ("+46 40 555 01 20; 040 12", "anna@ourco.example")
+    assert (jane["Seats"], jane["last_contact"]) == ("9", "2026-03-03T12:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("=1+1", True), ("@x", True), ("+1+cmd|' /C calc'!A0", True), ("-x", True), ("+46 40 (0) 1", False),
+        ("-5", False), ("plain", False),
+    ],
+)  # fmt: skip
+def test_what_a_spreadsheet_would_run_is_quoted_and_a_number_is_not(text: str, quoted: bool) -> None:
+    assert segment_table.safe(text) == (f"'{text}" if quoted else text)
 
 
 def test_a_task_for_each_is_taken_back_at_once_but_for_those_that_are_done(
