@@ -27,7 +27,7 @@ NAMES = frozenset(
         "GOOGLE_ENDPOINT", "GOOGLE_AUTH_URL", "GOOGLE_TOKEN_URL", "MICROSOFT_CLIENT_ID", "MICROSOFT_CLIENT_SECRET",
         "MICROSOFT_TENANT", "MICROSOFT_AUTHORITY", "GRAPH_ENDPOINT", "CA_BUNDLE", "INTERNAL_DOMAINS",
         "ALLOW_PRIVATE_HOSTS",
-        "SMTP_URL", "GOOGLE_PUSH_AUDIENCE", "GOOGLE_PUSH_EMAIL", "GOOGLE_PUBSUB_TOPIC",
+        "GOOGLE_PUSH_AUDIENCE", "GOOGLE_PUSH_EMAIL", "GOOGLE_PUBSUB_TOPIC",
     )
 )  # fmt: skip
 
@@ -59,7 +59,6 @@ class Settings:
     ca_bundle: str | None
     internal_domains: tuple[str, ...]
     allow_private_hosts: bool
-    smtp_url: str | None = None
     google_push_audience: str | None = None
     google_push_email: str | None = None
     google_pubsub_topic: str | None = None
@@ -110,7 +109,7 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = No
         ca_bundle=_file("CA_BUNDLE", given.get("ca_bundle")),
         internal_domains=_domains(given.get("internal_domains", "")),
         allow_private_hosts=_flag("ALLOW_PRIVATE_HOSTS", given.get("allow_private_hosts", "0")),
-        smtp_url=_url("SMTP_URL", given.get("smtp_url"), ("smtp", "smtps")),
+        smtp_url=_url(given.get("smtp_url"), ("smtp", "smtps")),
         google_push_audience=given.get("google_push_audience"),
         google_push_email=given.get("google_push_email"),
         google_pubsub_topic=given.get("google_pubsub_topic"),

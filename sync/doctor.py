@@ -14,7 +14,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.registry import names
-from crm.models import Account, Outbox, Stream
+from crm import post
+from crm.models import Account, Outbox, Setting, Stream
 from crm.settings import NAMES, BadSetting, load
 from crm.vault import CannotOpen
 from sync import embedded, outbox
@@ -72,14 +73,18 @@ def _database(service: Service) -> Iterator[Check]:
 def _keys(service: Service) -> Iterator[Check]:
     unreadable = 0
     with service.db.reading() as session:
-        rows = session.execute(select(Account.id, Account.secret).where(Account.secret.is_not(None))).all()
-    for account_id, sealed in rows:
+        accounts = session.execute(select(Account.id, Account.secret).where(Account.secret.is_not(None))).all()
+        sealed = [(secret or "", f"account:{account_id}") for account_id, secret in accounts]
+        password = session.get(Setting, post.PASSWORD)
+        if password is not None and password.value:
+            sealed.append((str(password.value), post.CONTEXT))
+    for token, context in sealed:
         try:
-            service.vault.open(sealed or "", context=f"account:{account_id}")
+            service.vault.open(token, context=context)
         except CannotOpen:
             unreadable += 1
     mend = "put the former key behind the new one in CRM_SYNC_SECRET_KEY" if unreadable else ""
-    yield Check("keys", not unreadable, f"{len(rows) - unreadable} of {len(rows)} stored secrets open", mend)
+    yield Check("keys", not unreadable, f"{len(sealed) - unreadable} of {len(sealed)} stored secrets open", mend)
 
 
 def _queue(service: Service) -> Iterator[Check]:
