@@ -109,7 +109,6 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = No
         ca_bundle=_file("CA_BUNDLE", given.get("ca_bundle")),
         internal_domains=_domains(given.get("internal_domains", "")),
         allow_private_hosts=_flag("ALLOW_PRIVATE_HOSTS", given.get("allow_private_hosts", "0")),
-        smtp_url=_url(given.get("smtp_url"), ("smtp", "smtps")),
         google_push_audience=given.get("google_push_audience"),
         google_push_email=given.get("google_push_email"),
         google_pubsub_topic=given.get("google_pubsub_topic"),
