@@ -64,9 +64,10 @@ class Card:
     over: bool
 
     def needs(self, show: str) -> bool:
-        """Whether the card belongs to a chip; "" is every card's."""
+        """Whether the card belongs to a chip; "" is every card's. Attention is what any other chip asks for, and a
+        reply that waits."""
         if show == "attention":
-            return any(self.needs(each) for each in ("overdue", "none", "rotting", "passed")) or self.silence.unanswered
+            return self.silence.unanswered or any(self.needs(each) for each in SHOWS if each != "attention")
         flags: dict[str, bool] = {"silent": self.over, "rotting": self.silence.too_long, "passed": self.late, "": True}
         return flags.get(show, self.step.state == show)
 

@@ -142,7 +142,7 @@ def various(world: World) -> World:
         ("silent", {"silent", "quiet eight"}),
         ("rotting", {"silent"}),
         ("passed", {"close passed"}),
-        ("attention", {"overdue", "none", "silent", "close passed", "they wait"}),
+        ("attention", {"overdue", "today", "none", "silent", "quiet eight", "close passed", "they wait"}),
     ],
 )
 def test_each_chip_counts_and_shows_its_deals(various: World, show: str, expected: set[str]) -> None:
