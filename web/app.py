@@ -56,13 +56,14 @@ def create_app(service: Service) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions["crm_sync"] = service
     app.extensions["sign_in_brake"] = auth.Brake()
+    app.extensions["lead_brake"] = auth.Brake()
     security.guard(app, https=https, upload_limits=UPLOADS)
     csrf = CSRFProtect(app)
     auth.gate(app)
     meter.install(app)
     for blueprint in ALL:
         app.register_blueprint(blueprint)
-        if blueprint.name in ("api", "hooks"):
+        if blueprint.name in ("api", "hooks", "capture"):
             csrf.exempt(blueprint)
     _templates(app)
     _errors(app)

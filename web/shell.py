@@ -51,6 +51,7 @@ PARTS = {"pipeline": ("deals", "stages", "currencies"), "tasks": ("automation",)
 ADMIN = (
     ("People", "people.listing", "people", ""),
     ("Fields", "fields.page", "fields", ""),
+    ("Website forms", "lead_forms.listing", "lead_forms", ""),
     ("Settings", "settings.page", "settings", "g s"),
     ("Audit", "audit.page", "audit", ""),
 )

@@ -15,6 +15,7 @@ from crm.models.deals import (
 )
 from crm.models.decisions import AccessRequest, Decision, Grant, ImportBatch, Marker, ReviewState, Ruling
 from crm.models.declarative import Base
+from crm.models.leads import LeadForm
 from crm.models.log import (
     Communication,
     CommunicationBody,
@@ -84,6 +85,7 @@ __all__ = [
     "IdempotencyKey",
     "ImportBatch",
     "Job",
+    "LeadForm",
     "Ledger",
     "LifecycleChange",
     "Link",

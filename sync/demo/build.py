@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from crm import contacts, csvimport, pipelines, users, workspace
+from sqlalchemy.orm import Session
+
+from crm import contacts, csvimport, lead_forms, pipelines, users, workspace
 from sync import accounts, outbox, passes
 from sync.accounts import AccountSpec
 from sync.demo import history, leads, story, traps
 from sync.demo.letters import Letter
-from sync.demo.world import ADMIN, COMPANIES, DROPBOX, OWN, PASSWORD, SOURCES, STAGES, TEAM, Rep, World, build
+from sync.demo.world import ADMIN, COMPANIES, DROPBOX, OWN, PASSWORD, REPS, SOURCES, STAGES, TEAM, Rep, World, build
 from sync.passes import AccountReport
 from sync.service import Service
 
@@ -123,9 +125,19 @@ def people(service: Service, root: Path) -> None:
             csvimport.run(session, kind, root / "directory" / f"{kind}.csv", actor_id=None, now=now)
     history.play(service, build(), now)
     with service.db.transaction() as session:
+        _website(session, now)
         erik = contacts.by_address(session, next(p.address for p in build().people if p.domain == "nordhavn.example"))
         if erik is not None:
             contacts.add_address(session, erik.id, "erik@nordhavn-group.example", actor_id=None, now=now)
+
+
+def _website(session: Session, now: datetime) -> None:
+    """A form on the demo's website whose leads go to the reps in turn."""
+    ids = {user.email: user.id for user in users.all_(session)}
+    lead_forms.save(
+        session, None, name="Talk to us", source="website", people=[ids[rep.address] for rep in REPS],
+        task_title="Call {contact}", task_days=0, actor_id=ids[ADMIN.address], now=now,
+    )  # fmt: skip
 
 
 def pull(service: Service, root: Path) -> list[AccountReport]:

@@ -75,7 +75,7 @@ def ids(service: Service) -> dict[str, object]:
         }  # fmt: skip
         firsts = (("account_id", Account), ("deal_id", Deal), ("task_id", Task), ("pipeline_id", Pipeline),
                   ("stage_id", Stage), ("field_id", Field), ("segment_id", Segment),
-                  ("rule_id", AutomationRule))  # fmt: skip
+                  ("rule_id", AutomationRule), ("form_id", LeadForm))  # fmt: skip
         for name, model in firsts:
             found[name] = session.scalars(select(model.id).order_by(model.id).limit(1)).first() or 0
         asked = Question.kind == "person", Question.group_key.like("address:%")

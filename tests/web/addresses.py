@@ -13,7 +13,7 @@ from web.views import ALL
 
 # no pages: files, machines' own addresses, and what leaves for a provider
 LEFT_OUT = ("static", "api.", "ops.", "feed.calendar", "google.", "microsoft.", "home.favicon", "log.file", "auth.",
-            "files.")  # fmt: skip
+            "files.", "capture.")  # fmt: skip
 QUERIES = {
     "quality.rows": "measure=automatic&week=2026-03-02",
     "log.series": "uid={uid}",

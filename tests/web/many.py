@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from crm import automation, companies, contacts, deals, fields, files, notes, pipelines, segments, tasks
+from crm import automation, companies, contacts, deals, fields, files, lead_forms, notes, pipelines, segments, tasks
 from crm.models import Notification
 from crm.viewing import Viewer
 from sync import accounts, outbox, passes
@@ -34,6 +34,10 @@ def _records(service: Service, seeded: Seeded, team: Team, times: int) -> None:
         fields.add(session, noun="contact", label="Region", type="text", actor_id=team.admin, now=now)
         stages = pipelines.stages(session, pipelines.ensure_default(session).id)
         for n in range(times):
+            lead_forms.save(
+                session, None, name=f"Form {n}", source="website", people=[team.priya, team.jonas], task_title="Call",
+                task_days=1, actor_id=team.admin, now=now,
+            )  # fmt: skip
             by = {"now": now - timedelta(days=30, minutes=-n), "actor_id": team.priya}
             firm = companies.create(session, name=f"Firm {n}", domains=[f"firm{n}.example"], owner_id=team.priya, **by)
             lead = contacts.create(

@@ -86,7 +86,7 @@ def crowded(service: Service, team: Team, mailed: Seeded, tmp_path: Path) -> dic
     return {
         "account_id": mailed.accounts[0], "company_id": mailed.nordhavn, "contact_id": mailed.erik,
         "deal_id": mailed.deal, "item_id": item, "user_id": team.jonas, "thread_id": 1, "task_id": 1, "field_id": 1,
-        "segment_id": 1, "pipeline_id": 1, "stage_id": 1, "rule_id": 1, "uid": "kickoff",
+        "segment_id": 1, "pipeline_id": 1, "stage_id": 1, "rule_id": 1, "form_id": 1, "uid": "kickoff",
         "group": "address:anna.l@nordhavn.example",
     }  # fmt: skip
 

@@ -11,6 +11,7 @@ from web.views import (
     audit,
     auth,
     automation,
+    capture,
     cleaning,
     companies,
     connecting,
@@ -29,6 +30,7 @@ from web.views import (
     hooks,
     importing,
     items,
+    lead_forms,
     log,
     mailing,
     me,
@@ -57,7 +59,7 @@ from web.views import (
 
 MODULES = (
     auth, home, log, items, review, deciding, contacts, companies, deals, pipeline, stages, currencies,
-    tasks, automation, notices, mailing, writing, importing, accounts,
+    tasks, automation, capture, lead_forms, notices, mailing, writing, importing, accounts,
     connecting, google, microsoft, hooks, people,
     files, fields, pins, offers, segments,
     rules, quality, reports, goals, cleaning, settings, audit, me, feed, help, search, api, ops,

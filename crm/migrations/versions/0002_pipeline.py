@@ -131,6 +131,22 @@ def upgrade() -> None:
 
     op.add_column('field', sa.Column('lifecycle', sa.Text(), nullable=True))
     op.add_column('field', sa.Column('removed_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=True))
+    op.create_table('lead_form',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('source', sa.Text(), nullable=False),
+    sa.Column('people', sa.JSON().with_variant(postgresql.JSONB(astext_type=Text()), 'postgresql'), nullable=False),
+    sa.Column('turn', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('task_title', sa.Text(), nullable=False),
+    sa.Column('task_days', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('created_by', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('created_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('closed_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['created_by'], ['user.id'], name=op.f('fk_lead_form_created_by_user')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_lead_form')),
+    sa.UniqueConstraint('key', name=op.f('uq_lead_form_key'))
+    )
     op.add_column('communication', sa.Column('pinned_at', crm.models.declarative.UtcDateTime(timezone=True), nullable=True))
     op.add_column('currency_rate', sa.Column('base', sa.Text(), nullable=False, server_default=''))
     op.add_column('task', sa.Column('awaits_since', crm.models.declarative.UtcDateTime(timezone=True), nullable=True))
@@ -170,6 +186,7 @@ def downgrade() -> None:
     op.drop_column('field', 'removed_at')
     op.drop_column('field', 'lifecycle')
     op.drop_table('name_gram')
+    op.drop_table('lead_form')
     op.drop_table('lifecycle_change')
     op.drop_table('deal_value_change')
     op.drop_table('record_file')
