@@ -175,7 +175,11 @@ def test_another_persons_item_can_not_be_decided_about(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/log", "/review", "/contacts", "/companies", "/deals", "/tasks", "/accounts", "/search?q=pilot"]
+    "path",
+    [
+        "/", "/log", "/review", "/pipeline", "/contacts", "/companies", "/deals", "/tasks", "/accounts",
+        "/search?q=pilot",
+    ],
 )
 def test_a_page_costs_the_same_however_much_there_is(
     path: str, service: Service, priya: Person, mailed: Seeded, more: Callable[[], None], statements: Callable[..., int]
@@ -221,6 +225,7 @@ def pages(mailed: Seeded, ids: Callable[[str], int]) -> list[str]:
         "/contacts", "/contacts/new", f"/contacts/{mailed.erik}", f"/contacts/{mailed.erik}/edit", "/companies",
         "/companies/new",
         f"/companies/{mailed.nordhavn}", f"/companies/{mailed.nordhavn}/edit", "/deals", "/deals/new",
+        "/pipeline", "/pipeline?show=attention", f"/pipeline/card/{mailed.deal}",
         f"/deals/{mailed.deal}",
         f"/deals/{mailed.deal}/edit", "/tasks", "/tasks?tab=team", "/tasks?tab=done", "/tasks/new", "/tasks/1",
         f"/write/call/contact/{mailed.erik}", f"/write/note/deal/{mailed.deal}", "/import", "/accounts",
