@@ -7,7 +7,7 @@ next occurrence is made, once; taking the closing back takes an unfinished follo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -63,7 +63,7 @@ def create(
         recurrence=recurrence or None, communication_id=communication_id, origin=origin, awaits=awaits or None,
         awaits_since=now if awaits else None, created_at=now,
     )  # fmt: skip
-    _check(session, task)
+    _check(session, task, set(RECORDS))
     session.add(task)
     session.flush()
     audit.record(session, actor_id=actor_id, action="task.create", subject_id=task.id, now=now)
@@ -87,7 +87,7 @@ def update(session: Session, task_id: int, changes: Mapping[str, Any], *, actor_
     with session.no_autoflush:
         for field, value in changed.items():
             setattr(task, field, value)
-        _check(session, task)
+        _check(session, task, set(changed))
     if {"due_at", "due_all_day", "owner_id"} & set(changed):
         task.reminded_at = None
     if {"due_at", "due_all_day"} & set(changed):
@@ -241,10 +241,11 @@ def _moved(session: Session, task: Task, due_at: datetime, days: int) -> datetim
     return due_at + timedelta(days=days) if task.due_all_day else due.at(day, due_at.astimezone(zone).time(), zone)
 
 
-def _check(session: Session, task: Task) -> None:
-    """Raise Refused for records there are not, a date out of reach, or fields that don't go together."""
+def _check(session: Session, task: Task, changed: Collection[str]) -> None:
+    """Raise Refused for records there are not (those ``changed``: one may have gone since), a date out of reach, or
+    fields that don't go together."""
     for field, model in RECORDS.items():
-        if (value := getattr(task, field)) is not None and _gone(session.get(model, value)):
+        if field in changed and (value := getattr(task, field)) is not None and _gone(session.get(model, value)):
             raise Refused(f"There is no such {field.removesuffix('_id')}.", field)
     if task.owner_id is not None and session.get(User, task.owner_id) is None:
         raise Refused("There is no such person.", "owner_id")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from crm import due, reminders, tasks
+from crm import contacts, due, reminders, tasks
 from crm.models import Contact, Notification, Task, User
 from sync import followups
 from sync.service import Service
@@ -46,6 +46,37 @@ def test_what_can_not_be_is_said_at_its_field_and_the_form_stays_filled(priya: P
         assert f'id="{field}-error"' in page, field
         assert "Kept words" in page or field == "title"
     priya.post("/tasks/new", 422, title="Far", due="9999-12-31")
+
+
+def test_a_task_is_about_records_that_are_typed_by_name_or_address(
+    priya: Person, mailed: Seeded, team: Team, service: Service
+) -> None:
+    common = {"title": "About", "owner": str(team.priya)}
+    priya.post("/tasks/new", **common, contact="erik dahl", deal="Nordhavn pilot", company="NORDHAVN AB")
+    made = all_tasks(service)[-1]
+    assert (made.contact_id, made.deal_id, made.company_id) == (mailed.erik, mailed.deal, mailed.nordhavn)
+    page = priya.get(f"/tasks/{made.id}")
+    assert 'value="Erik Dahl"' in page
+    with service.db.transaction() as session:
+        contacts.create(session, name="Erik Dahl", emails=["e2@else.example"], now=NOW, actor_id=None)
+    priya.post(f"/tasks/{made.id}", **common, contact="Erik Dahl", deal="", company="Nordhavn AB")
+    kept = all_tasks(service)[-1]
+    assert (kept.contact_id, kept.deal_id, kept.company_id) == (mailed.erik, None, mailed.nordhavn)
+    for field, typed in (("contact", "Erik Dahl"), ("contact", "Nobody Here"), ("deal", "No such deal")):
+        page = priya.post("/tasks/new", 422, **common, **{field: typed})
+        assert f'id="{field}-error"' in page
+        assert f'value="{typed}"' in page
+    priya.post("/tasks/new", **common, contact="E2@else.example")
+    assert all_tasks(service)[-1].contact_id not in (None, mailed.erik)
+    assert 'value="Erik Dahl"' in priya.get(f"/tasks/new?on=contact:{mailed.erik}&on=deal:99999")
+    with service.db.transaction() as session:
+        contacts.delete(session, mailed.erik, actor_id=None, now=NOW)
+    priya.post(f"/tasks/{made.id}/done")
+    priya.post(f"/tasks/{made.id}/reopen")
+    priya.post(f"/tasks/{made.id}", title="Still there", owner=str(team.priya))
+    assert next(t.title for t in all_tasks(service) if t.id == made.id) == "Still there"
+    priya.post(f"/tasks/{made.id}", title="About nobody", owner=str(team.priya), contact="")
+    assert next(t.contact_id for t in all_tasks(service) if t.id == made.id) is None
 
 
 def test_sections_tabs_and_counts_tell_what_is_whose(priya: Person, jonas: Person, mailed: Seeded, team: Team,

@@ -41,6 +41,9 @@ class Task(Form):
     every = IntegerField("Repeats every", [Optional(), NumberRange(1, 365, "From 1 to 365.")])
     repeats = choice("Unit", REPEATS, default="")
     awaits = choice("Closes", AWAITS, default="", hint="Automatic replies and newsletters don't count.")
+    contact = line("Contact", limit=300, autocomplete="off", hint="Name or e-mail address.")
+    company = line("Company", limit=300, autocomplete="off")
+    deal = line("Deal", limit=300, autocomplete="off")
     notes = text("Notes", rows=3)
 
     def fields(self, zone: ZoneInfo) -> dict[str, Any]:
@@ -62,7 +65,8 @@ class Task(Form):
 
     def refuse(self, error: Refused) -> None:
         """Refusals name columns; the fields are called otherwise."""
-        names = {"due_at": "due", "owner_id": "owner", "recurrence": "repeats"}
+        names = {"due_at": "due", "owner_id": "owner", "recurrence": "repeats", "contact_id": "contact",
+                 "company_id": "company", "deal_id": "deal"}  # fmt: skip
         super().refuse(Refused(str(error), names.get(error.field, error.field)))
 
 

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from crm import due, follow_up, task_items, task_lists, tasks, users, workspace
 from crm.errors import Refused
-from web import back, door, filters, notes, pick
+from web import about, back, door, filters, notes, pick
 from web.forms.parts import options
 from web.forms.tasks import Task, filled
 
@@ -30,7 +30,6 @@ SECTIONS = (
 )
 TABS = (("mine", "My tasks"), ("team", "Team"), ("auto", "Auto-created"), ("done", "Done"))
 SNOOZES = ("1", "3", "7")
-RECORDS = ("contact", "company", "deal")
 
 
 @blueprint.get("")
@@ -66,6 +65,10 @@ def new_page() -> Page:
         if prefilled:
             data |= {"title": prefilled["title"], "due": prefilled["due"]}
             on = prefilled["on"]
+    wanted = about.of_address() or {noun: int(i) for noun, _, i in (text.partition(":") for text in on)}
+    if wanted:
+        with door.reading() as session:
+            data |= about.named(session, wanted)
     return _form_page(Task(formdata=None, data=data), None, on)
 
 
@@ -78,8 +81,9 @@ def new() -> Page:
     try:
         with door.transaction() as session:
             made = tasks.create(
-                session, **form.fields(filters.zone()), **_on(session), now=door.now(), actor_id=door.me().id
-            )
+                session, **form.fields(filters.zone()), **about.chosen(session, about.of_address()), **_item(session),
+                now=door.now(), actor_id=door.me().id,
+            )  # fmt: skip
     except Refused as error:
         form.refuse(error)
         return _form_page(form, None), 422
@@ -91,7 +95,8 @@ def new() -> Page:
 def page(task_id: int) -> Page:
     """The form filled."""
     with door.reading() as session:
-        data = filled(tasks.by_id(session, task_id), filters.zone())
+        found = tasks.by_id(session, task_id)
+        data = filled(found, filters.zone()) | about.named(session, _current(found))
     return _form_page(Task(formdata=None, data=data), task_id)
 
 
@@ -103,9 +108,9 @@ def edit(task_id: int) -> Page:
         return _form_page(form, task_id), 422
     try:
         with door.transaction() as session:
-            tasks.update(
-                session, task_id, form.fields(filters.zone()), actor_id=door.me().id, now=door.now()
-            )
+            changes = form.fields(filters.zone())
+            changes |= about.chosen(session, _current(tasks.by_id(session, task_id)))
+            tasks.update(session, task_id, changes, actor_id=door.me().id, now=door.now())
     except Refused as error:
         form.refuse(error)
         return _form_page(form, task_id), 422
@@ -221,7 +226,7 @@ def next_step(session: Session) -> dict[str, Any] | None:
     if task is None or task.section != "done" or task.recurrence:
         return None
     who = task.contact or task.deal or task.company
-    on = [f"{noun}:{value}" for noun in RECORDS if (value := getattr(task, f"{noun}_id"))]
+    on = [f"{noun}:{value}" for noun in about.NOUNS if (value := getattr(task, f"{noun}_id"))]
     title = f"Follow up with {who}" if who else ""
     return {"task": task, "title": title, "on": on, "due": _today() + timedelta(days=3)}
 
@@ -238,18 +243,17 @@ def _today() -> date:
     return due.today(door.now(), filters.zone())
 
 
-def _on(session: Session) -> dict[str, Any]:
-    """The records a task is about, as ``on=contact:3``, and the message it is made of, as ``item=17``; one that may
-    not be seen is as if it were not there."""
-    found: dict[str, Any] = {}
-    for text in (request.form.getlist("on") or request.args.getlist("on"))[:3]:
-        kind, _, number = text.partition(":")
-        if kind in RECORDS and number.isdecimal():
-            found[f"{kind}_id"] = int(number)
+def _item(session: Session) -> dict[str, Any]:
+    """The message a task is made of, as ``item=17``; one that may not be seen is as if it were not there."""
     item = request.form.get("item", type=int)
     if item is not None and task_items.exists_for(session, door.viewer(), item):
-        found["communication_id"] = item
-    return found
+        return {"communication_id": item}
+    return {}
+
+
+def _current(task: Any) -> dict[str, int | None]:
+    """The records a task is about."""
+    return {noun: getattr(task, f"{noun}_id") for noun in about.NOUNS}
 
 
 def _with(path: str, **more: Any) -> str:
