@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm.currencies import Rates, Sum
+from crm.currencies import Rates
 from crm.models import Company, Deal
 from crm.privacy import Viewer, member
 from crm.reports import deal_rows
@@ -42,12 +43,11 @@ def table(session: Session, viewer: Viewer, scope: Scope, now: datetime) -> Tabl
     groups: dict[int, list[Any]] = {}
     for row in session.execute(query):
         groups.setdefault(row.company_id or 0, []).append(row)
-    lines = [_line(company, found, rates) for company, found in groups.items()]
-    lines.sort(key=lambda line: line.label)
-    lines.sort(key=lambda line: _rank(line, scope.sort), reverse=True)
-    says = (f"The first {SHOWN} of {len(lines):,}.",) if len(lines) > SHOWN else ()
+    order = sorted(groups, key=lambda company: (_rank(groups[company], scope.sort, rates), -company), reverse=True)
+    lines = tuple(_line(company, groups[company], rates) for company in order[:SHOWN])
+    says = (f"The first {SHOWN} of {len(order):,}.",) if len(order) > SHOWN else ()
     total = _total([row for found in groups.values() for row in found], rates) if lines else None
-    return Table("Company", COLUMNS, tuple(lines[:SHOWN]), total, says, Chart("bars", ("value",)))
+    return Table("Company", COLUMNS, lines, total, says, Chart("bars", ("value",)))
 
 
 def rows(session: Session, viewer: Viewer, scope: Scope, line: str, column: str, now: datetime) -> Table:
@@ -62,10 +62,12 @@ def rows(session: Session, viewer: Viewer, scope: Scope, line: str, column: str,
     return deal_rows.rows(session, where, lambda _: rates)
 
 
-def _rank(line: Line, sort: str) -> Any:
-    value = line.cells["value"]
-    amount = value.total if isinstance(value, Sum) else 0
-    return {"deals": (line.cells["deals"], amount), "last": line.cells["last"]}.get(sort, amount)
+def _rank(found: Sequence[Any], sort: str, rates: Rates) -> Any:
+    """What a company's rows are sorted by; what has no rate counts nothing."""
+    if sort == "last":
+        return max(row.last for row in found)
+    amount = sum(rates.to_workspace(row.value or Decimal(0), row.currency) or Decimal(0) for row in found)
+    return (sum(row.deals for row in found), amount) if sort == "deals" else amount
 
 
 def _line(company: int, found: Sequence[Any], rates: Rates) -> Line:

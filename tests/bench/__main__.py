@@ -150,8 +150,10 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     if not chosen.matching:
         rows = pages.measure(7)
-        (OUT / "pages.json").write_text(json.dumps(rows, indent=1))
+        best = pages.best_customers()
+        (OUT / "pages.json").write_text(json.dumps({"pages": rows, "best_customers": best}, indent=1))
         print(pages.table(rows))
+        print(f"best customers: {best}")
     if chosen.pages:
         return
     found = {"decisions": matching.measure(100_000, 20_000, 3), "rematch": rematch.measure(chosen.items, 20_000, 2)}

@@ -11,7 +11,7 @@ KEYS = (
         ("/", "search"), ("Ctrl K", "go to any page"), ("?", "this page"), ("z", "undo what was just done"),
         ("g h", "today"), ("g l", "log"), ("g r", "review"), ("g p", "pipeline"), ("g t", "tasks"), ("g n", "notices"),
         ("g c", "contacts"),
-        ("g o", "companies"), ("g a", "accounts"), ("Esc", "leave a field"),
+        ("g o", "companies"), ("g e", "reports"), ("g a", "accounts"), ("Esc", "leave a field"),
     )),
     ("Lists", (("j k", "next, previous"), ("Enter", "open"), ("n", "new"))),
     ("Review", (
