@@ -227,11 +227,15 @@ def _repeat(session: Session, task: Task, now: datetime) -> None:
         return
     zone = zone_of(session, task.owner_id)
     following = recurrence.next_due(task.recurrence, task.due_at, task.due_all_day, zone, after=now)
+    live = {
+        field: value
+        for field, model in RECORDS.items()
+        if (value := getattr(task, field)) is not None and not _gone(session.get(model, value))
+    }
     create(
         session, title=task.title, type=task.type, notes=task.notes, owner_id=task.owner_id, due_at=following,
-        due_all_day=task.due_all_day, contact_id=task.contact_id, company_id=task.company_id, deal_id=task.deal_id,
-        communication_id=task.communication_id, recurrence=task.recurrence, origin=f"repeats:{task.id}",
-        awaits=task.awaits, now=now, actor_id=None,
+        due_all_day=task.due_all_day, communication_id=task.communication_id, recurrence=task.recurrence,
+        origin=f"repeats:{task.id}", awaits=task.awaits if live else None, **live, now=now, actor_id=None,
     )  # fmt: skip
 
 
