@@ -33,7 +33,7 @@ def page() -> str:
         )
         records = finding.records(session, viewer, text, limit=FEW + 1)
     return render_template(
-        "search/page.html", text=text, few=FEW, groups=[(n, LABELS[n], hits) for n, hits in records.items() if hits],
+        "search/page.html", text=text, few=FEW, groups=[(n, LABELS[n], hits) for n, hits in _best_first(records)],
         rows=found.rows, next=found.next,
     )  # fmt: skip
 
@@ -47,10 +47,15 @@ def live() -> Response:
         with door.reading() as session:
             records = finding.records(session, door.viewer(), text, limit=LIVE)
             found = timeline.page(session, door.viewer(), LogFilter(text=text), limit=LIVE, now=door.now())
-        groups = [{"label": LABELS[noun], "hits": [_hit(h) for h in hits]} for noun, hits in records.items() if hits]
+        groups = [{"label": LABELS[n], "hits": [_hit(h) for h in hits]} for n, hits in _best_first(records)]
         if found.rows:
             groups.append({"label": "Log", "hits": [_item(row) for row in found.rows]})
     return jsonify(query=text, groups=groups, all=url_for("search.page", q=text))
+
+
+def _best_first(records: dict[str, list[Hit]]) -> list[tuple[str, list[Hit]]]:
+    """The kinds that have hits, the one with the surest hit first."""
+    return sorted(((noun, hits) for noun, hits in records.items() if hits), key=lambda found: -found[1][0].score)
 
 
 def _hit(hit: Hit) -> dict[str, str]:
