@@ -1,4 +1,4 @@
-"""Many deals changed in one step - stage, owner, closing date - and the one undo of it.
+"""Deals changed in one step - the stage, owner or closing date of many, the fields of one - and the one undo of it.
 
 Each deal goes through ``crm.deals``, so histories, audit and matching follow; the undo does too. A value that somebody
 changed since stays as they made it, and is counted.
@@ -6,7 +6,7 @@ changed since stays as they made it, and is counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -21,6 +21,7 @@ from crm.snapshots import plain, typed
 
 MOST = 500
 STEP = "deals"
+EDIT = "deal"
 FIELDS = ("stage_id", "owner_id", "expected_close")
 CLOSING = ("lost_reason", "won_reason", "closed_at")
 
@@ -53,6 +54,29 @@ def change(session: Session, ids: Sequence[int], wanted: Change, *, actor_id: in
     done = steps.finish(session, step, says="", what=STEP, actor_id=actor_id, now=now)
     done.says = f"{done.items} deal{'' if done.items == 1 else 's'} changed."
     return done
+
+
+def edit(
+    session: Session, deal_id: int, fields: Mapping[str, Any], *, version: int | None, actor_id: int, now: datetime
+) -> Decision:
+    """``deals.update`` as a step of its own, to be undone. Raises as that."""
+    step = steps.Step()
+    step.touch(deals.by_id(session, deal_id), *fields)
+    deals.update(session, deal_id, fields, version=version, actor_id=actor_id, now=now)
+    return steps.finish(session, step, says="Saved.", what=EDIT, actor_id=actor_id, now=now)
+
+
+def undo_fields(session: Session, step_id: int, *, actor_id: int, now: datetime) -> None:
+    """Put the fields of an edit back; those that somebody changed since stay. Raises as ``undo``."""
+    decision = steps.own(session, step_id, actor_id)
+    if decision.scope != EDIT or decision.undone_at is not None:
+        raise Refused("This was taken back already.")
+    for _, deal_id, fields in decision.inverse["changes"]:
+        deal = deals.by_id(session, deal_id)
+        old = {name: typed(Deal, name, was) for name, (was, new) in fields.items() if plain(getattr(deal, name)) == new}
+        deals.update(session, deal_id, old, actor_id=actor_id, now=now)
+    decision.undone_at, decision.undone_by = now, actor_id
+    session.flush()
 
 
 def undo(session: Session, step_id: int, *, actor_id: int, now: datetime) -> str:

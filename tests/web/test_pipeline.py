@@ -236,6 +236,51 @@ def test_a_bulk_edit_that_can_not_be_changes_nothing_and_says_why(
     assert fields(service, mailed.deal) == before
 
 
+def test_an_edit_of_a_deal_is_taken_back_but_for_what_somebody_changed_since(
+    priya: Person, jonas: Person, service: Service, mailed: Seeded
+) -> None:
+    form = {"company": "Nordhavn AB", "people": "erik@nordhavn.example", "owner": ""}
+    page = priya.post(
+        f"/deals/{mailed.deal}/edit", title="Renamed", value="500", currency="EUR", number="N-7", follow=True, **form
+    )
+    path = re.search(r'action="(/deals/\d+/edit/\d+/back)"', page)
+    assert path
+    jonas.post(f"/deals/{mailed.deal}/value", value="600")
+    assert "There is no such step" in jonas.post(path[1], follow=True)
+    undo(priya, page, "The deal is as before.")
+    deal = stored(service, mailed.deal)
+    assert (deal.title, deal.currency, deal.number, deal.value) == ("Nordhavn pilot", "GBP", None, Decimal(600))
+    assert "taken back already" in priya.post(path[1], follow=True)
+
+
+def test_a_new_deal_is_taken_back_and_brought_back(priya: Person, mailed: Seeded, stage: dict[str, int]) -> None:
+    page = priya.post("/deals/new", title="Hasty", stage="", owner="", value="5", follow=True)
+    undo(priya, page, "Hasty is deleted.")
+    assert "Hasty" not in priya.get("/pipeline")
+
+
+def test_edits_of_stages_are_taken_back(admin: Person, service: Service, stage: dict[str, int]) -> None:
+    def rows() -> list[Any]:
+        with service.db.reading() as session:
+            pipeline = pipelines.all_(session)
+            held = pipelines.stages(session, pipeline[0].id)
+            return [len(pipeline), pipeline[0].name, [(s.name, s.probability, s.rotting_days) for s in held]]
+
+    before, number = rows(), re.search(r"pipelines/(\d+)/stages", admin.get("/pipeline/stages"))
+    assert number
+    for path, form, says in (
+        (f"/pipeline/stages/{stage['Lead']}", {"name": "X", "probability": "1", "rotting_days": "0"}, "Lead is saved."),
+        (f"/pipeline/stages/{stage['Lead']}/step", {"by": "down"}, "Lead is one place up."),
+        (f"/pipeline/stages/pipelines/{number[1]}/stages", {"name": "Y", "probability": "1"}, "Y is archived."),
+        (f"/pipeline/stages/pipelines/{number[1]}/rename", {"name": "Z"}, "is called Sales now."),
+        ("/pipeline/stages/pipelines", {"name": "Renewals"}, "The pipeline is removed; 0 deals went along."),
+    ):
+        page = admin.post(path, follow=True, **form)
+        assert rows() != before, path
+        undo(admin, page, says)
+        assert rows() == before, path
+
+
 def test_forged_ids_are_not_found(priya: Person, mailed: Seeded, stage: dict[str, int]) -> None:
     for path in ("/deals/9999/move", "/deals/9999/value", "/deals/9999/people", "/deals/bulk/9999/back"):
         priya.post(path, 404, stage=stage["Won"], value="5", email="erik@nordhavn.example")
@@ -281,7 +326,13 @@ def test_the_page_of_a_deal_shows_its_stages_with_days_and_its_people_with_roles
     page = words(priya.get(f"/deals/{mailed.deal}"))
     assert "Lead 10 % · 90 d" in page
     assert re.search(r"limit 7 d", page)
-    page = priya.post(f"/deals/{mailed.deal}/people", email="sofia@nordhavn.example", role="Decides", follow=True)
+    page = priya.post(f"/deals/{mailed.deal}/people", email="sofia@nordhavn.example", role="Uses it", follow=True)
+    undo(priya, page, "They are off the deal.")
+    priya.post(f"/deals/{mailed.deal}/people", email="sofia@nordhavn.example", role="Decides")
+    page = priya.post(f"/deals/{mailed.deal}/people", email="sofia@nordhavn.example", role="Pays", follow=True)
+    assert "Sofia Berg Pays" in words(page)
+    undo(priya, page, "on the deal again")
+    page = priya.get(f"/deals/{mailed.deal}")
     assert "Sofia Berg Decides" in words(page)
     assert "no contact with the address" in priya.post(
         f"/deals/{mailed.deal}/people", email="nobody@x.example", follow=True
@@ -410,6 +461,8 @@ def test_rates_are_entered_with_a_day_and_said_in_sums(
     assert "€18,000 left out, no rate for EUR" in admin.get("/pipeline")
     assert "No rate yet for EUR" in admin.get("/pipeline/currencies")
     admin.post("/pipeline/currencies", currency="eur", rate="0,86", valid_from="2026-03-01")
+    page = admin.post("/pipeline/currencies", currency="EUR", rate="0.9", valid_from="2026-03-01", follow=True)
+    undo(admin, page, "The rate is back.")
     page = words(admin.get("/pipeline"))
     assert "Lead 2 · £24,980" in page
     assert "of it €18,000 at 0.86" in page
@@ -421,7 +474,7 @@ def test_rates_are_entered_with_a_day_and_said_in_sums(
     assert "of it €18,000 at 0.86" in admin.get("/pipeline")
     with service.db.reading() as session:
         actions = [row.action for row in audit.page(session, Viewer(team.admin, "admin"), subject_kind="currency")]
-    assert actions == ["currency.rate", "currency.remove", "currency.rate"]
+    assert actions == ["currency.rate", "currency.remove", *["currency.rate"] * 3]
 
 
 @pytest.mark.parametrize(

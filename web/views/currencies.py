@@ -30,10 +30,14 @@ def put() -> Page:
     try:
         code, rate, day = currencies.code(typed["currency"]), currencies.rate(typed["rate"]), _day(typed["valid_from"])
         with door.transaction() as session:
-            currencies.put(session, code, rate, valid_from=day, actor_id=door.me().id, now=door.now())
+            held = {(row.currency, row.valid_from): row.rate for row in currencies.entered(session)}
+            row = currencies.put(session, code, rate, valid_from=day, actor_id=door.me().id, now=door.now())
+            undo = url_for("currencies.remove", rate_id=row.id)
+            if before := held.get((code, day)):
+                undo = url_for("currencies.put_back", currency=code, rate=f"{before:f}", valid_from=day.isoformat())
     except Refused as error:
         return _render({error.field or "rate": str(error)}, typed), 422
-    notes.say(f"1 {code} is {rate:f} from {day:%d %b %Y} on.")
+    notes.say(f"1 {code} is {rate:f} from {day:%d %b %Y} on.", undo=undo)
     return redirect(url_for("currencies.page"), 303)
 
 

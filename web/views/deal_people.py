@@ -18,6 +18,7 @@ def add_person(deal_id: int) -> Response:
     email, role = request.form.get("email", "")[:320].strip(), " ".join(request.form.get("role", "").split())[:ROLE_MAX]
     with door.transaction() as session:
         deals.by_id(session, deal_id)
+        before = {person.id: role_ for person, role_ in deals.people(session, deal_id)}
         person = contacts.by_address(session, email) if "@" in email else None
         if person is not None:
             deals.add_contact(
@@ -28,7 +29,11 @@ def add_person(deal_id: int) -> Response:
         notes.warn(f"There is no contact with the address {email[:80]}; add them first.")
         return redirect(url_for("deals.page", deal_id=deal_id), 303)
     settle.after_change()
-    notes.say(f"{name} is on the deal{f': {role}' if role else ''}.")
+    was = before.get(person.id)
+    undo = url_for("deals.remove_person", deal_id=deal_id, contact_id=person.id)
+    if was is not None:
+        undo = url_for("deals.put_person_back", deal_id=deal_id, contact_id=person.id, role=was)
+    notes.say(f"{name} is on the deal{f': {role}' if role else ''}.", undo=undo)
     return redirect(url_for("deals.page", deal_id=deal_id), 303)
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import board, contacts, currencies, deals, pipelines, stages, users, workspace
-from crm.errors import Conflict, CrmError, Refused
-from web import custom, door, filters, keyset, notes, pick, settle
+from crm import board, contacts, currencies, deal_bulk, deals, pipelines, stages, users, workspace
+from crm.errors import Conflict, Refused
+from web import custom, door, filters, keyset, notes, pick, saving, settle
 from web.custom import Custom
 from web.forms.parts import options
 from web.forms.records import Deal, lines_of
@@ -93,7 +93,8 @@ def new() -> Page:
         form.refuse(error)
         return _form_page(form, None, asked), 422
     settle.after_change()
-    notes.say(f"{made.title} is a deal now.{_lacks(made.value, made.expected_close)}")
+    undo = url_for("deals.delete", deal_id=made.id)
+    notes.say(f"{made.title} is a deal now.{_lacks(made.value, made.expected_close)}", undo=undo)
     return redirect(url_for("deals.page", deal_id=made.id), 303)
 
 
@@ -127,7 +128,8 @@ def edit(deal_id: int) -> Page:
         with door.transaction() as session:
             by: dict[str, Any] = {"actor_id": door.me().id, "now": door.now()}
             changes = {**_fields(session, form), "custom": values}
-            deals.update(session, deal_id, changes, version=form.version.data, **by)
+            step = deal_bulk.edit(session, deal_id, changes, version=form.version.data, **by)
+            undo = url_for("deals.edit_back", deal_id=deal_id, step_id=step.id) if step.items else None
             _set_people(session, deal_id, _people(session, lines_of(form.people.data), deal_id))
     except Conflict as error:
         return _conflict(form, deal_id, error, asked), 409
@@ -135,33 +137,41 @@ def edit(deal_id: int) -> Page:
         form.refuse(error)
         return _form_page(form, deal_id, asked), 422
     settle.after_change()
-    notes.say("Saved.")
+    notes.say("Saved.", undo=undo)
     return redirect(url_for("deals.page", deal_id=deal_id), 303)
 
 
 @blueprint.post("/<int:deal_id>/delete")
 def delete(deal_id: int) -> Page:
     """Put away, with a way back."""
-    with door.transaction() as session:
+
+    def take(session: Session) -> str:
         title = deals.by_id(session, deal_id).title
         deals.delete(session, deal_id, actor_id=door.me().id, now=door.now())
-    settle.after_change()
-    notes.say(f"{title} is deleted.", undo=url_for("deals.restore", deal_id=deal_id))
-    return redirect(url_for("deals.listing"), 303)
+        return f"{title} is deleted."
+
+    undo = url_for("deals.restore", deal_id=deal_id)
+    return saving.put_away(take, undo=undo, onward=url_for("deals.listing"))
 
 
 @blueprint.post("/<int:deal_id>/restore")
 def restore(deal_id: int) -> Page:
     """Bring a deleted deal back."""
-    try:
-        with door.transaction() as session:
-            deals.restore(session, deal_id, actor_id=door.me().id, now=door.now())
-    except CrmError as error:
-        notes.warn(str(error))
-        return redirect(url_for("deals.listing"), 303)
-    settle.after_change()
-    notes.say("Back again.")
-    return redirect(url_for("deals.page", deal_id=deal_id), 303)
+    return saving.brought_back(
+        lambda session: deals.restore(session, deal_id, actor_id=door.me().id, now=door.now()),
+        says="Back again.", onward=url_for("deals.page", deal_id=deal_id), otherwise=url_for("deals.listing"),
+    )  # fmt: skip
+
+
+@blueprint.post("/<int:deal_id>/edit/<int:step_id>/back")
+def edit_back(deal_id: int, step_id: int) -> Page:
+    """The undo of an edit, by whoever made it: fields that somebody changed since stay."""
+
+    def bring(session: Session) -> None:
+        deal_bulk.undo_fields(session, step_id, actor_id=door.me().id, now=door.now())
+
+    here = url_for("deals.page", deal_id=deal_id)
+    return saving.brought_back(bring, says="The deal is as before.", onward=here, otherwise=here)
 
 
 def _fields(session: Session, form: Deal) -> dict[str, Any]:
