@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm import audit, steps, users
+from crm import audit, notices, steps, users
 from crm.errors import NotFound, Refused
 from crm.models import Account, Company, Contact, Deal, Decision, ReviewState, Task, User
 from crm.steps import Step, Undone
 
 NOUNS = ("contacts", "companies", "deals", "tasks")
-LABELS = {"contacts": "contacts", "companies": "companies", "deals": "open deals", "tasks": "open tasks"}
+LABELS = {"contacts": ("contact", "contacts"), "companies": ("company", "companies"),
+          "deals": ("open deal", "open deals"), "tasks": ("open task", "open tasks")}  # fmt: skip
 WHAT = "user.leave"
 
 
@@ -57,6 +58,7 @@ def leave(
     step.touch(user, "active", "deactivated_at")
     user.active, user.deactivated_at = False, now
     user.session_epoch += 1
+    _tell(session, user, to, counts, now)
     detail: dict[str, Any] = {"to": {noun: to.get(noun) for noun in NOUNS}, **counts, "accounts_paused": paused}
     audit.record(session, actor_id=actor_id, action="user.deactivate", subject_id=user_id, detail=detail, now=now)
     return steps.finish(session, step, says=f"{user.name} has left", what=WHAT, actor_id=actor_id, now=now)
@@ -103,6 +105,17 @@ def _hand_over(session: Session, step: Step, user_id: int, noun: str, to: int | 
             row.reminded_at = None
     session.flush()
     return len(rows)
+
+
+def _tell(session: Session, user: User, to: Mapping[str, int | None], counts: Mapping[str, int], now: datetime) -> None:
+    """Tell each successor what came to them."""
+    for person in sorted({successor for successor in to.values() if successor is not None}):
+        parts = [f"{counts[noun]} {LABELS[noun][counts[noun] != 1]}" for noun in NOUNS if to.get(noun) == person and counts[noun]]
+        if parts:
+            notices.tell(
+                session, person, key=f"left:{user.id}:{now:%Y%m%dT%H%M%S%f}", kind="given",
+                text=f"{user.name} has left; yours now: {', '.join(parts)}.", href="/tasks", now=now,
+            )  # fmt: skip
 
 
 def _questions(session: Session, step: Step, user_id: int, to: int | None) -> None:

@@ -7,7 +7,7 @@ next occurrence is made, once; taking the closing back takes an unfinished follo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import audit, due, outbox, recurrence
+from crm import audit, due, notices, outbox, recurrence
 from crm.errors import NotFound, Refused
 from crm.models import Company, Contact, Deal, Task, User
 from crm.task_lists import PAGE_MAX, SECTIONS, Counts, Filter, TaskRow, conditions, count_due, counts, page, section
@@ -97,6 +97,8 @@ def update(session: Session, task_id: int, changes: Mapping[str, Any], *, actor_
     if changed:
         session.flush()
         audit.record(session, actor_id=actor_id, action="task.update", subject_id=task_id, detail=detail, now=now)
+    if "owner_id" in changed:
+        _told(session, [task], actor_id, now)
     return task
 
 
@@ -162,6 +164,7 @@ def assign(session: Session, ids: Iterable[int], owner_id: int | None, *, actor_
     session.flush()
     detail = {"from": before, "to": owner_id, "tasks": [t.id for t in changed][:PAGE_MAX]}
     audit.record(session, actor_id=actor_id, action="task.assign", detail=detail, now=now)
+    _told(session, changed, actor_id, now)
     return len(changed)
 
 
@@ -219,6 +222,20 @@ def zone_of(session: Session, user_id: int | None) -> ZoneInfo:
     """The zone of a task's assignee; UTC for nobody's."""
     user = session.get(User, user_id) if user_id else None
     return due.zone_of(user.time_zone if user else None)
+
+
+def _told(session: Session, given: Sequence[Task], actor_id: int | None, now: datetime) -> None:
+    """Tell who was given tasks by somebody else, in one line however many they are."""
+    to = given[0].owner_id if given else None
+    giver = session.get(User, actor_id) if actor_id is not None else None
+    if to is None or giver is None or to == giver.id:
+        return
+    one = given[0]
+    what = f"a task: {one.title}" if len(given) == 1 else f"{len(given)} tasks"
+    notices.tell(
+        session, to, key=f"given:{one.id}:{now:%Y%m%dT%H%M%S%f}", kind="given", text=f"{giver.name} gave you {what}",
+        href=f"/tasks/{one.id}" if len(given) == 1 else "/tasks", now=now,
+    )  # fmt: skip
 
 
 def _repeat(session: Session, task: Task, now: datetime) -> None:

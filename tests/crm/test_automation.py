@@ -208,6 +208,23 @@ def test_every_offered_rule_can_be_saved_as_it_is(world: World, now: datetime) -
         automation.switch(world.session, turn.id, True, actor_id=None, now=now)
 
 
+def test_a_dry_run_costs_as_many_statements_for_many_as_for_few(
+    world: World, now: datetime, statements: list[str]
+) -> None:
+    rule = save(world, now, event="contact_created")
+    counted = []
+    for batch in (2, 30):
+        for n in range(batch):
+            person(world, f"{batch} {n}", at=now - DAY, owner_id=(world.anna, world.ben)[n % 2].id)
+        world.session.flush()
+        world.session.expunge_all()
+        statements.clear()
+        plans, _ = automation.dry_run(world.session, automation.by_id(world.session, rule.id), now=now)
+        counted.append((len(plans), len(statements)))
+    assert [plans for plans, _ in counted] == [2, 32]
+    assert counted[0][1] == counted[1][1]
+
+
 def test_the_date_in_an_origin_is_of_the_workspace_s_zone(world: World, now: datetime) -> None:
     workspace.put(world.session, "time_zone", "Pacific/Auckland", actor_id=None, now=now)
     on(world, now - DAY, event="no_reply", conditions={"days": 5})

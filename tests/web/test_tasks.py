@@ -129,6 +129,7 @@ def test_work_mode_goes_through_what_is_due_with_what_to_know_and_asks_for_the_n
     assert "2 tasks left" in page
     assert "Send the agreement to Erik" in page
     assert "they wrote" in page, "the facts of the contact"
+    assert "Nordhavn pilot" in page, "open deals with them"
     assert "Pilot in Malm" in page, "the last that was said"
     assert sorted(set(re.findall(r'data-key="([a-z])"', page.partition("<main")[2]))) == ["e", "h", "o", "r", "s"]
     skip = re.search(r'href="(/tasks/work\?skip=\d+)"', page)
@@ -156,6 +157,8 @@ def test_a_task_is_given_on_and_back(priya: Person, jonas: Person, team: Team, s
     page = priya.post(f"/tasks/{task}/assign", follow=True, to=str(team.jonas))
     assert "Given to Jonas Weber" in page
     assert "Mine" in jonas.get("/tasks")
+    assert "Priya Raman gave you a task: Mine" in jonas.get("/notices/all")
+    assert "gave you" not in priya.get("/notices/all")
     undo = re.search(rf'action="(/tasks/{task}/give-back\?to=\d+)"', page)
     assert undo
     priya.post(undo[1])

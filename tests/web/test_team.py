@@ -135,6 +135,7 @@ def test_who_leaves_hands_over_in_one_step_with_counts_before_and_undo_after(
         assert session.get_one(Account, mailed.accounts[0]).stage == "paused"
         assert not session.get_one(User, team.priya).active
     assert "Send the agreement to Erik" in jonas.get("/tasks")
+    assert "Priya Raman has left; yours now: 1 contact, 1 open task." in jonas.get("/notices/all")
     assert "Pilot in Malm" in jonas.get(f"/contacts/{mailed.erik}"), "the log stays"
     assert "ended the access of" in admin.get(f"/audit?kind=user&id={team.priya}")
     undo = re.search(r'action="(/people/left/\d+/undo)"', admin.get(path))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from flask import render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import facts, task_items, task_lists, timeline, users
+from crm import deals, facts, task_items, task_lists, timeline, users
+from crm.task_lists import Filter
 from crm.timeline import LogFilter
 from web import door
 from web.views.tasks import blueprint, next_step
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Page = str | Response | tuple[str, int]
 SKIPS = 200
-TOUCHES, LONGEST = 4, 500
+TOUCHES, LONGEST, AROUND = 4, 500, 5
 
 
 @blueprint.get("/work")
@@ -49,8 +50,20 @@ def _brief(session: Session, task: task_lists.TaskRow | None) -> dict[str, Any]:
             chosen = LogFilter(**{f"{noun}_id": record_id})
             rows = timeline.page(session, viewer, chosen, limit=TOUCHES, fold=True, now=now).rows
             record = {"kind": noun, "id": record_id, "name": getattr(task, noun)}
-            return {"facts": of(session, viewer, record_id, now=now), "rows": rows, "record": record}
+            about = {"facts": of(session, viewer, record_id, now=now), "rows": rows, "record": record}
+            return about | _open(session, task, noun, record_id)
     return {}
+
+
+def _open(session: Session, task: task_lists.TaskRow, noun: str, record_id: int) -> dict[str, Any]:
+    """Open deals with them, and what else is to do about them."""
+    viewer, now = door.viewer(), door.now()
+    about = {f"{noun}_id": record_id}
+    open_deals = (
+        deals.page(session, viewer, deals.Filter(status="open", **about), limit=AROUND) if noun != "deal" else []
+    )
+    others = task_lists.page(session, viewer, Filter(**about), now=now, zone=door.me().zone, limit=AROUND + 1)
+    return {"deals": open_deals, "others": [t for t in others if t.id != task.id][:AROUND]}
 
 
 def _skipped() -> list[int]:
