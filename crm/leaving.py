@@ -110,7 +110,8 @@ def _hand_over(session: Session, step: Step, user_id: int, noun: str, to: int | 
 def _tell(session: Session, user: User, to: Mapping[str, int | None], counts: Mapping[str, int], now: datetime) -> None:
     """Tell each successor what came to them."""
     for person in sorted({successor for successor in to.values() if successor is not None}):
-        parts = [f"{counts[noun]} {LABELS[noun][counts[noun] != 1]}" for noun in NOUNS if to.get(noun) == person and counts[noun]]
+        came = [noun for noun in NOUNS if to.get(noun) == person and counts[noun]]
+        parts = [f"{counts[noun]} {LABELS[noun][counts[noun] != 1]}" for noun in came]
         if parts:
             notices.tell(
                 session, person, key=f"left:{user.id}:{now:%Y%m%dT%H%M%S%f}", kind="given",

@@ -58,7 +58,7 @@ def _brief(session: Session, task: task_lists.TaskRow | None) -> dict[str, Any]:
 def _open(session: Session, task: task_lists.TaskRow, noun: str, record_id: int) -> dict[str, Any]:
     """Open deals with them, and what else is to do about them."""
     viewer, now = door.viewer(), door.now()
-    about = {f"{noun}_id": record_id}
+    about: dict[str, Any] = {f"{noun}_id": record_id}
     open_deals = (
         deals.page(session, viewer, deals.Filter(status="open", **about), limit=AROUND) if noun != "deal" else []
     )
