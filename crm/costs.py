@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from crm import audit
 from crm.errors import NotAllowed, Refused
 from crm.models import Cost, Deal
+from crm.once import insert_once
 from crm.privacy import Viewer, member
 
 VALUE_MAX = Decimal(10) ** 12
@@ -21,9 +22,9 @@ SOURCES_MAX = 50
 
 def put(
     session: Session, viewer: Viewer, month: date, source: str, amount: Decimal | None, *, now: datetime
-) -> Decimal | None:
-    """Set what a source cost in a month (any day of it), or take it away with None; returns what it was before. Raises
-    NotAllowed for who doesn't lead, Refused for an amount that can't be."""
+) -> None:
+    """Set what a source cost in a month (any day of it), or take it away with None. Raises NotAllowed for who doesn't
+    lead, Refused for an amount that can't be."""
     if not viewer.leads:
         raise NotAllowed("Costs are entered by managers and admins.")
     if amount is not None and not (amount.is_finite() and 0 <= amount < VALUE_MAX):
@@ -32,17 +33,15 @@ def put(
     row = session.scalar(select(Cost).where(Cost.month == first, Cost.source == source))
     before = row.amount if row is not None else None
     if before == amount:
-        return before
-    if row is None:
-        session.add(Cost(month=first, source=source[:200], amount=amount))
-    elif amount is None:
-        session.delete(row)
+        return
+    same = Cost.month == first, Cost.source == source
+    if amount is None:
+        session.execute(delete(Cost).where(*same))
     else:
-        row.amount = amount
-    session.flush()
+        insert_once(session, Cost, {"month": first, "source": source, "amount": amount})
+        session.execute(update(Cost).where(*same).values(amount=amount))
     detail = {"month": first.isoformat(), "source": source, "to": None if amount is None else f"{amount:f}"}
     audit.record(session, actor_id=viewer.user_id, action="cost.put", detail=detail, now=now)
-    return before
 
 
 def of(session: Session, viewer: Viewer, months: Iterable[date]) -> dict[str, Decimal]:

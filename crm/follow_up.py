@@ -69,6 +69,13 @@ def lists(
     return {sort: _listed(rows) for sort, rows in found.items()}
 
 
+def to_call(session: Session, viewer: Viewer, *, now: datetime, days: int, limit: int) -> list[Lead]:
+    """Leads that were not contacted for too long and have no next step either, the longest waiting first."""
+    member(viewer)
+    query = _stale(viewer, now, days).where(*lead_without_step(viewer, now=now))
+    return list(_listed(session.execute(select(_first(query, STALE, viewer, limit).subquery())).all()).rows)
+
+
 def not_contacted(viewer: Viewer, *, now: datetime, days: int) -> list[ColumnElement[bool]]:
     """Conditions on ``Contact``: a lead that nobody contacted for more than ``days`` times 24 hours."""
     cutoff = now - timedelta(days=days)

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from crm import audit
 from crm.errors import NotAllowed, NotFound, Refused
 from crm.models import Goal, User
+from crm.once import insert_once
 from crm.privacy import Viewer, member
 
 VALUE_MAX = Decimal(10) ** 12
@@ -33,11 +34,9 @@ def put(session: Session, viewer: Viewer, user_id: int, month: date, amount: Dec
         return
     if amount is None:
         session.execute(delete(Goal).where(Goal.user_id == user_id, Goal.month == first))
-    elif row is None:
-        session.add(Goal(user_id=user_id, month=first, amount=amount))
     else:
-        row.amount = amount
-    session.flush()
+        insert_once(session, Goal, {"user_id": user_id, "month": first, "amount": amount})
+        session.execute(update(Goal).where(Goal.user_id == user_id, Goal.month == first).values(amount=amount))
     detail = {"month": first.isoformat(), "from": _plain(before), "to": _plain(amount)}
     audit.record(session, actor_id=viewer.user_id, action="goal.put", subject_id=user_id, detail=detail, now=now)
 

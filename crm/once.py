@@ -13,8 +13,8 @@ from crm.models import Base
 
 
 def insert_once(session: Session, model: type[Base], values: Mapping[str, Any]) -> int | None:
-    """Insert; returns the new id, or None when the unique key was taken. Column defaults apply."""
+    """Insert; returns the new primary key, or None when the unique key was taken. Column defaults apply."""
     dialect = session.get_bind().dialect.name
     table: Any = model.__table__
     statement: Any = (sqlite if dialect == "sqlite" else postgresql).insert(table).values(**values)
-    return session.execute(statement.on_conflict_do_nothing().returning(table.c.id)).scalar_one_or_none()
+    return session.execute(statement.on_conflict_do_nothing().returning(*table.primary_key)).scalar_one_or_none()

@@ -30,6 +30,7 @@ from crm.models import (
     Task,
     User,
 )
+from crm.once import insert_once
 from crm.privacy import Viewer, owned, visible
 from crm.silence import by_a_person
 
@@ -94,9 +95,15 @@ def one(session: Session, viewer: Viewer, communication_id: int) -> Waiting:
 def needs_none(session: Session, viewer: Viewer, communication_id: int, *, now: datetime) -> None:
     """Say that a mail of one's own needs no answer. Raises NotFound."""
     one(session, viewer, communication_id)
-    if session.get(NoReplyNeeded, communication_id) is None:
-        session.add(NoReplyNeeded(communication_id=communication_id, user_id=viewer.user_id, at=now))
+    values = {"communication_id": communication_id, "user_id": viewer.user_id, "at": now}
+    if insert_once(session, NoReplyNeeded, values) is not None:
         _noted(session, viewer, "reply.not_needed", communication_id, now)
+
+
+def has_task(session: Session, communication_id: int) -> bool:
+    """Whether a task was made of the mail."""
+    live = Task.communication_id == communication_id, Task.deleted_at.is_(None)
+    return session.scalar(select(Task.id).where(*live).limit(1)) is not None
 
 
 def needs_one(session: Session, viewer: Viewer, communication_id: int, *, now: datetime) -> None:

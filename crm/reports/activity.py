@@ -19,7 +19,7 @@ from crm.held import held
 from crm.models import Communication, Sighting, User
 from crm.privacy import Viewer, member, subject_visible, visible
 from crm.reports import deal_rows
-from crm.reports.shape import ROWS_MAX, Bucket, Chart, Column, Line, Report, Scope, Table, weeks
+from crm.reports.shape import ROWS_MAX, Bucket, Chart, Column, Line, Report, Scope, Table, cut, weeks
 
 SORTS = ("out", "in", "meeting", "call", "note")
 COLUMNS = (
@@ -50,7 +50,9 @@ def table(session: Session, viewer: Viewer, scope: Scope, now: datetime) -> Tabl
     if not of_week:
         return Table("Week", COLUMNS, ())
     total = {sort: sum(found.get(sort, 0) for found in of_week.values()) for sort in SORTS}
-    return Table("Week", COLUMNS, tuple(lines), _line("total", "All", total, 0), (), Chart("stacked", SORTS[:4]))
+    says = cut(scope, buckets, "weeks")
+    whole = _line("total", "All", total, 0)
+    return Table("Week", COLUMNS, tuple(lines), whole, says, Chart("stacked", SORTS[:4]), below="Person")
 
 
 def rows(session: Session, viewer: Viewer, scope: Scope, line: str, column: str, now: datetime) -> Table:

@@ -14,7 +14,7 @@ from crm.currencies import Rates, Sum
 from crm.models import Deal
 from crm.privacy import Viewer, member
 from crm.reports import deal_rows
-from crm.reports.shape import Bucket, Chart, Column, Line, Report, Scope, Table, month_name, months
+from crm.reports.shape import Bucket, Chart, Column, Line, Report, Scope, Table, cut, month_name, months
 
 COLUMNS = (
     Column("deals", "Deals won", "count", True), Column("value", "Won value", "money", True),
@@ -23,7 +23,7 @@ COLUMNS = (
 
 
 def table(session: Session, viewer: Viewer, scope: Scope, now: datetime) -> Table:
-    """One line a month, the oldest first; a month without a win is said to be one."""
+    """One line a month from the first win on, the oldest first; a month without a win is said to be one."""
     member(viewer)
     buckets = months(scope)
     number = deal_rows.bucket_of(Deal.closed_at, buckets).label("number")
@@ -36,7 +36,9 @@ def table(session: Session, viewer: Viewer, scope: Scope, now: datetime) -> Tabl
     lines = tuple(
         _line(b, [row for row in found if row.number == n], rates[rate_day(b, now)]) for n, b in enumerate(buckets)
     )
-    return Table("Month", COLUMNS, lines, _total(lines), (), Chart("bars", ("value",)))
+    begun = next(n for n, line in enumerate(lines) if line.cells["deals"])
+    says = cut(scope, buckets, "months") if begun == 0 else ()
+    return Table("Month", COLUMNS, lines[begun:], _total(lines), says, Chart("bars", ("value",)))
 
 
 def rows(session: Session, viewer: Viewer, scope: Scope, line: str, column: str, now: datetime) -> Table:

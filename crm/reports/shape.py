@@ -19,7 +19,7 @@ from crm.privacy import Viewer
 
 Value = int | float | Decimal | Sum | str | date | datetime | None
 KINDS = ("text", "count", "money", "share", "days", "day", "moment")
-BUCKETS_MAX = 60
+BUCKETS_MAX = 120
 ROWS_MAX = 1_000
 
 
@@ -97,7 +97,7 @@ class Chart:
 @dataclass(frozen=True, slots=True)
 class Table:
     """A report's answer. ``head`` names the first column; ``says`` are sentences to read with the figures; ``total``
-    is None where a sum would mean nothing."""
+    is None where a sum would mean nothing. ``below`` names what lines of level 1 are."""
 
     head: str
     columns: tuple[Column, ...]
@@ -105,6 +105,7 @@ class Table:
     total: Line | None = None
     says: tuple[str, ...] = ()
     chart: Chart | None = None
+    below: str = ""
 
     @property
     def empty(self) -> bool:
@@ -156,6 +157,11 @@ def weeks(scope: Scope) -> list[Bucket]:
         found.append(Bucket(start_of(monday, scope.zone), end))
         monday -= timedelta(days=7)
     return found[::-1]
+
+
+def cut(scope: Scope, buckets: list[Bucket], what: str) -> tuple[str, ...]:
+    """The sentence that says that the scope begins before its buckets, if so; ``what`` they are."""
+    return (f"The newest {len(buckets)} {what} of the period.",) if scope.first < buckets[0].first else ()
 
 
 def month_name(day: date) -> str:

@@ -105,6 +105,14 @@ def test_text_that_a_spreadsheet_would_run_is_quoted_in_csv(
     assert "'@firm" in priya.get("/reports/customers/table.csv")
 
 
+def test_the_csv_of_activity_names_week_and_person_on_each_line(priya: Person, mailed: Seeded) -> None:
+    lines = table(priya.get("/reports/activity/table.csv"))
+    own = [line for line in lines if line["Person"] == "Priya Raman"]
+    assert own
+    assert {line["Week"] for line in own} <= {line["Week"] for line in lines if not line["Person"]}
+    assert "The newest 120 weeks of the period." in priya.get("/reports/activity?period=all")
+
+
 def test_a_drawing_has_a_title_a_description_and_no_style(priya: Person, mailed: Seeded) -> None:
     page = priya.get("/reports/pipeline")
     svg = page.partition("<svg")[2].partition("</svg>")[0]

@@ -47,6 +47,9 @@ def test_a_task_made_of_a_mail_is_due_today_and_does_not_tell_the_team_its_subje
     assert (task.due_at, task.due_all_day, task.type) == (NOW.replace(hour=0), True, "email")
     assert "Pilot" not in task.title
     assert task.title in section(page, "Due")
+    priya.post(f"/today/replies/{item}/task")
+    with service.db.reading() as session:
+        assert len(session.scalars(select(Task).where(Task.communication_id == item)).all()) == 1
     priya.post(f"/tasks/{task.id}/delete")
     assert f"/today/replies/{item}/task" in priya.get("/")
 

@@ -49,6 +49,9 @@ def reply_task(item_id: int) -> Response:
     because tasks are the team's and the mail may not be."""
     with door.transaction() as session:
         mail = replies.one(session, door.viewer(), item_id)
+        if replies.has_task(session, item_id):
+            notes.say("There is a task for it already.")
+            return _back()
         made = tasks.create(
             session, title=f"Reply to {mail.name}" if mail.name else "Reply to a mail", type="email",
             owner_id=door.me().id, contact_id=mail.contact_id, communication_id=mail.id,
@@ -84,15 +87,11 @@ def lead_tasks() -> Response:
     with door.transaction() as session:
         viewer, now = door.viewer(), door.now()
         days = int(workspace.get(session, "silent_days"))
-        sorts = (follow_up.STALE, follow_up.LEADS)
-        found = follow_up.lists(session, viewer, now=now, days=days, limit=MANY, sorts=sorts)
-        stepless = {lead.id for lead in found[follow_up.LEADS].rows}
         due = all_day(now.astimezone(words.zone(door.me().zone)).date())
         wanted = [
             {"title": f"Get in touch with {lead.name}", "type": "call", "owner_id": lead.owner_id or door.me().id,
              "contact_id": lead.id, "due_at": due}
-            for lead in found[follow_up.STALE].rows
-            if lead.id in stepless
+            for lead in follow_up.to_call(session, viewer, now=now, days=days, limit=MANY)
         ]  # fmt: skip
         step = task_steps.create(session, viewer, wanted, now=now) if wanted else None
     if step is None:

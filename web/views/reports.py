@@ -180,10 +180,14 @@ def _csv(table: Table, name: str) -> Response:
     out = io.StringIO()
     writer = csv.writer(out)
     money = any(c.kind == "money" for c in table.columns)
-    writer.writerow([table.head, *(c.label for c in table.columns), *(("Currency", "Of it") if money else ())])
+    below = [table.below] if table.below else []
+    writer.writerow([table.head, *below, *(c.label for c in table.columns), *(("Currency", "Of it") if money else ())])
+    above = ""
     for line in [*table.lines, *([table.total] if table.total else [])]:
+        above = above if line.level else line.label
+        names = [above, line.label if line.level else ""] if below else [line.label]
         cells = (_cell(line.cells.get(c.key)) for c in table.columns)
-        writer.writerow([_cell(line.label), *cells, *_sums(line, money)])
+        writer.writerow([*map(_cell, names), *cells, *_sums(line, money)])
     headers = {"Content-Disposition": f"attachment; filename={name}"}
     return Response("\ufeff" + out.getvalue(), mimetype="text/csv", headers=headers)
 
