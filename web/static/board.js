@@ -52,7 +52,7 @@
   }
   function where(card) {
     asking = { card: card, place: null };
-    show("Move " + linkOf(card).textContent.trim() + " to", "stages");
+    one("[data-to]", show("Move " + linkOf(card).textContent.trim() + " to", "stages")).focus();
   }
   function why(card, place) {
     asking = { card: card, place: place };
@@ -173,7 +173,8 @@
     if (typing(active)) return;
     if (asking && !asking.place) {
       const button = all("#ask [data-to]")[Number(event.key) - 1];
-      if (button) { choose(button.dataset.to); handled(); }
+      if (button) choose(button.dataset.to);
+      if (event.key.length === 1 && event.key !== " ") handled();
       return;
     }
     if (event.key === "Enter" && active && active.matches("a, button, summary")) return;
