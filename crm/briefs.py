@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import and_, cast, func, literal, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from crm import log_rows
@@ -66,13 +67,13 @@ def of(session: Session, viewer: Viewer, rows: Sequence[LogRow], *, now: datetim
 def prepared(
     session: Session, rows: Sequence[LogRow], found: Touches, built: Mapping[int, LogRow]
 ) -> list[Brief]:
-    """The same where the caller has the ``touches`` and built their rows together with others: two statements."""
+    """The same where the caller has the ``touches`` and built their rows together with others: one statement."""
     chosen = meetings(rows)
     if not chosen:
         return []
     ids = _Targets.of(chosen)
     touched = [(built[item.id], target) for item, target in found if item.id in built]
-    deals, tasks = _deals(session, ids), _tasks(session, ids)
+    deals, tasks = _open(session, ids)
     return [
         Brief(
             row, row.guests, _newest(touched, _Targets.of([row])),
@@ -153,35 +154,46 @@ def _newest(touched: list[tuple[LogRow, tuple[str, int]]], ids: _Targets) -> tup
     return tuple({row.id: row for row, target in touched if target in about}.values())[:TOUCHES]
 
 
-def _deals(session: Session, ids: _Targets) -> list[tuple[OpenDeal, set[tuple[str, int]]]]:
-    """Open deals, with the records of the meetings that each is about."""
+About = set[tuple[str, int]]
+
+
+def _open(session: Session, ids: _Targets) -> tuple[list[tuple[OpenDeal, About]], list[tuple[OpenTask, About]]]:
+    """Open deals and tasks, the nearest first, each with the records of the meetings that it is about; one
+    statement."""
+    rows = session.execute(union_all(_deals(ids), _tasks(ids))).all()
+    deals: dict[int, tuple[OpenDeal, About]] = {}
+    tasks: list[tuple[OpenTask, About]] = []
+    for row in sorted(rows, key=lambda r: (_last(r.closes), _last(r.due_at), r.id)):
+        about = {("contact", row.contact_id or 0), ("company", row.company_id or 0), ("deal", row.deal_id or 0)}
+        if row.what == "task":
+            tasks.append((OpenTask(row.id, row.title, row.due_at, row.all_day), about))
+        else:
+            deals.setdefault(row.id, (OpenDeal(row.id, row.title, row.stage), set()))[1].update(about)
+    return list(deals.values()), tasks
+
+
+def _last(day: date | datetime | None) -> tuple[bool, str]:
+    """Sorts days in order, those that are not known behind."""
+    return day is None, day.isoformat() if day else ""
+
+
+def _deals(ids: _Targets) -> Any:
     on = and_(DealContact.deal_id == Deal.id, DealContact.contact_id.in_(ids.contacts))
     about = or_(Deal.id.in_(ids.deals), DealContact.contact_id.is_not(None), Deal.company_id.in_(ids.companies))
-    query = (
-        select(Deal.id, Deal.title, Deal.company_id, Stage.name, DealContact.contact_id)
-        .join(Stage, Stage.id == Deal.stage_id)
-        .outerjoin(DealContact, on)
-        .where(about, Deal.status == "open", Deal.deleted_at.is_(None))
-        .order_by(Deal.expected_close.is_(None), Deal.expected_close, Deal.id)
-    )
-    found: dict[int, tuple[OpenDeal, set[tuple[str, int]]]] = {}
-    for deal_id, title, company_id, stage, contact_id in session.execute(query):
-        fresh = OpenDeal(deal_id, title, stage), {("deal", deal_id), ("company", company_id or 0)}
-        _, records = found.setdefault(deal_id, fresh)
-        records.add(("contact", contact_id or 0))
-    return list(found.values())
+    columns = (
+        literal("deal").label("what"), Deal.id.label("id"), Deal.title.label("title"), Stage.name.label("stage"),
+        cast(null(), Task.due_at.type).label("due_at"), cast(null(), Task.due_all_day.type).label("all_day"),
+        Deal.expected_close.label("closes"), DealContact.contact_id.label("contact_id"),
+        Deal.company_id.label("company_id"), Deal.id.label("deal_id"),
+    )  # fmt: skip
+    query = select(*columns).join(Stage, Stage.id == Deal.stage_id).outerjoin(DealContact, on)
+    return query.where(about, Deal.status == "open", Deal.deleted_at.is_(None))
 
 
-def _tasks(session: Session, ids: _Targets) -> list[tuple[OpenTask, set[tuple[str, int]]]]:
-    about: ColumnElement[bool] = or_(
-        Task.contact_id.in_(ids.contacts), Task.company_id.in_(ids.companies), Task.deal_id.in_(ids.deals)
-    )
-    query = select(Task).where(about, Task.done_at.is_(None), Task.deleted_at.is_(None))
-    rows = session.scalars(query.order_by(Task.due_at.is_(None), Task.due_at, Task.id))
-    return [
-        (
-            OpenTask(t.id, t.title, t.due_at, t.due_all_day),
-            {("contact", t.contact_id or 0), ("company", t.company_id or 0), ("deal", t.deal_id or 0)},
-        )
-        for t in rows
-    ]
+def _tasks(ids: _Targets) -> Any:
+    about = or_(Task.contact_id.in_(ids.contacts), Task.company_id.in_(ids.companies), Task.deal_id.in_(ids.deals))
+    columns = (
+        literal("task"), Task.id, Task.title, cast(null(), Stage.name.type), Task.due_at, Task.due_all_day,
+        cast(null(), Deal.expected_close.type), Task.contact_id, Task.company_id, Task.deal_id,
+    )  # fmt: skip
+    return select(*columns).where(about, Task.done_at.is_(None), Task.deleted_at.is_(None))

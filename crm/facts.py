@@ -175,12 +175,14 @@ def _rows(
 ) -> tuple[list[Any], dict[str, Touch]]:
     """What counts for strength, newest first (id, sort, time, thread), and the latest item of each kind, in one
     statement."""
-    rows = session.execute(union_all(_counted(where, theirs, now), *_latest(where, theirs, now))).all()
+    mine = select(Communication.id).where(*where, no_crowd()).cte("mine")  # judged once, read by each part
+    ours = Communication.id.in_(select(mine.c.id))
+    rows = session.execute(union_all(_counted(ours, theirs, now), *_latest(ours, theirs, now))).all()
     counted = sorted((r for r in rows if r.sort in WEIGHTS), key=lambda r: (r.occurred_at, r.id), reverse=True)
     return counted, {r.sort: Touch(r.id, r.occurred_at, r.kind) for r in rows if r.sort not in WEIGHTS}
 
 
-def _counted(where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | None, now: datetime) -> Any:
+def _counted(ours: ColumnElement[bool], theirs: ColumnElement[bool] | None, now: datetime) -> Any:
     came = Communication.direction == "inbound"
     inbound = came if theirs is None else and_(came, theirs)
     sort = case(
@@ -191,11 +193,11 @@ def _counted(where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | Non
         else_=None,
     )
     inside = Communication.occurred_at <= now, Communication.occurred_at > now - WINDOW
-    query = select(*_columns(sort)).where(*where, *inside, no_crowd(), sort.is_not(None))
+    query = select(*_columns(sort)).where(ours, *inside, sort.is_not(None))
     return _limited(query.order_by(Communication.occurred_at.desc()).limit(ITEMS_MAX))
 
 
-def _latest(where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | None, now: datetime) -> list[Any]:
+def _latest(ours: ColumnElement[bool], theirs: ColumnElement[bool] | None, now: datetime) -> list[Any]:
     """The last mail each way, the last meeting held and the next one."""
     mail, past = Communication.kind == "email", Communication.occurred_at <= now
     inbound = [mail, past, Communication.direction == "inbound", *([theirs] if theirs is not None else [])]
@@ -209,7 +211,7 @@ def _latest(where: list[ColumnElement[bool]], theirs: ColumnElement[bool] | None
     found = []
     for name, more in kinds:
         at = Communication.occurred_at
-        query = select(*_columns(literal(name))).where(*where, *more, no_crowd())
+        query = select(*_columns(literal(name))).where(ours, *more)
         found.append(_limited(query.order_by(at if name == "next_meeting" else at.desc()).limit(1)))
     return found
 

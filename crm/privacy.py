@@ -24,7 +24,21 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, cast, false, func, literal, null, or_, select, true, union
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union,
+    union_all,
+)
 from sqlalchemy.orm import Session, aliased
 
 from crm.errors import NotAllowed, NotFound
@@ -213,7 +227,7 @@ def tier(session: Session, viewer: Viewer, communication_id: int) -> Tier:
 
 def tiers_of(session: Session, viewer: Viewer, items: Iterable[Communication]) -> dict[int, tuple[Tier, int]]:
     """The tier of each item at hand, and in how many mailboxes the viewer may know that it was seen: that a private
-    mailbox of somebody else saw it is not told. Two statements per 500 items."""
+    mailbox of somebody else saw it is not told. One statement per 500 items."""
     rows, found = list(items), dict[int, tuple[Tier, int]]()
     for start in range(0, len(rows), CHUNK):
         facts_of, seen_in = _judged(session, viewer, rows[start : start + CHUNK])
@@ -237,11 +251,7 @@ def _judged(
     """What the rule reads of items at hand (rows or objects with the columns of ``_facts``), and their sightings as
     (owner, tier)."""
     ids = [row.id for row in rows]
-    grants, part = _opened_to(session, viewer, ids, [row.thread_id for row in rows if row.thread_id])
-    sightings: dict[int, list[tuple[int, str]]] = {}
-    seen_in = select(Sighting.communication_id, Sighting.owner_id, Sighting.tier)
-    for item_id, owner_id, word in session.execute(seen_in.where(Sighting.communication_id.in_(ids))):
-        sightings.setdefault(item_id, []).append((owner_id, word))
+    grants, part, sightings = _known_of(session, viewer, ids, [row.thread_id for row in rows if row.thread_id])
     facts: dict[int, ItemFacts] = {}
     for row in rows:
         seen = sightings.get(row.id) or ([(row.author_id, row.sharing or "full")] if row.author_id else [])
@@ -255,28 +265,34 @@ def _judged(
     return facts, sightings
 
 
-def _opened_to(
+def _known_of(
     session: Session, viewer: Viewer, ids: Collection[int], threads: Collection[int]
-) -> tuple[dict[tuple[str, int | None], set[int]], set[int]]:
-    """Owners who opened an item or a thread to the viewer, and the capped items the viewer takes part in."""
-    query: Any = select(Grant.communication_id, Grant.thread_id, Grant.owner_id).where(
+) -> tuple[dict[tuple[str, int | None], set[int]], set[int], dict[int, list[tuple[int, str]]]]:
+    """In one statement: owners who opened an item or a thread to the viewer, the capped items the viewer takes part
+    in, and the sightings."""
+    number, word = cast(null(), Grant.owner_id.type), cast(null(), Sighting.tier.type)
+    seen_in = select(Sighting.communication_id, number, Sighting.owner_id, Sighting.tier)
+    opened = select(Grant.communication_id, Grant.thread_id, Grant.owner_id, word).where(
         or_(Grant.communication_id.in_(ids), Grant.thread_id.in_(threads)),
         Grant.revoked_at.is_(None),
         or_(Grant.user_id.is_(None), Grant.user_id == viewer.user_id),
     )
+    parts: list[Any] = [seen_in.where(Sighting.communication_id.in_(ids)), opened]
     if not viewer.is_system:
-        nobody = cast(null(), Grant.owner_id.type)
-        part = select(Communication.id, nobody, nobody).where(Communication.id.in_(ids), _takes_part(viewer))
-        query = query.union_all(part)
-    found: dict[tuple[str, int | None], set[int]] = {}
+        takes_part = Communication.id.in_(ids), _takes_part(viewer)
+        parts.append(select(Communication.id, number, number, word).where(*takes_part))
+    grants: dict[tuple[str, int | None], set[int]] = {}
     taking_part: set[int] = set()
-    for item_id, thread_id, owner_id in session.execute(query):
-        if owner_id is None:
+    sightings: dict[int, list[tuple[int, str]]] = {}
+    for item_id, thread_id, owner_id, tier_ in session.execute(union_all(*parts)):
+        if tier_ is not None:
+            sightings.setdefault(item_id, []).append((owner_id, tier_))
+        elif owner_id is None:
             taking_part.add(item_id)
         else:
             key = ("item", item_id) if item_id is not None else ("thread", thread_id)
-            found.setdefault(key, set()).add(owner_id)
-    return found, taking_part
+            grants.setdefault(key, set()).add(owner_id)
+    return grants, taking_part, sightings
 
 
 # --- who may do what

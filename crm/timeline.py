@@ -133,7 +133,8 @@ def of_record(
 ) -> Sections:
     """A page of a record's timeline in one statement, with what is pinned and what lies ahead where it is the first
     page of the unfiltered one. Raises Refused for a bad token."""
-    where = conditions(session, viewer, filters)
+    mine = select(Communication.id).where(*conditions(session, viewer, filters)).cte("mine")  # judged once
+    where: list[ColumnElement[bool]] = [Communication.id.in_(select(mine.c.id))]
     size = min(limit, PAGE_MAX)
     parts = [_part("page", _ranked([*where, Communication.occurred_at <= now], before, size + 1))]
     if before is None and not filters.narrowed:

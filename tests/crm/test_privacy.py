@@ -284,4 +284,4 @@ def test_tiers_cost_a_constant_number_of_statements(world: World, statements: li
     ids = [world.item((world.anna, "subject"), thread=world.thread()).id for _ in range(40)]
     statements.clear()
     privacy.tiers(world.session, world.viewer(world.ben), ids)
-    assert len(statements) == 3
+    assert len(statements) == 2
