@@ -99,10 +99,8 @@ def _hand_over(session: Session, step: Step, user_id: int, noun: str, to: int | 
     model, where = _owned(user_id)[noun]
     rows = session.scalars(select(model).where(*where).order_by(model.id)).all()
     for row in rows:
-        step.touch(row, "owner_id", *(("reminded_at",) if noun == "tasks" else ()))
+        step.touch(row, "owner_id")
         row.owner_id = to
-        if noun == "tasks":
-            row.reminded_at = None
     session.flush()
     return len(rows)
 

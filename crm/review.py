@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, aliased
 from crm.models import Communication, Decision, Participant, Question, ReviewState, Sighting, User
 from crm.privacy import Viewer, owned, subject_visible, visible
 from crm.review_company import NOBODY, Known, known_companies
+from crm.steps import KIND as STEP
 
 PEOPLE, DEALS, CONFLICTS, SNOOZED = "people", "deals", "conflicts", "snoozed"
 TABS = (PEOPLE, DEALS, CONFLICTS, SNOOZED)
@@ -172,7 +173,7 @@ class Progress:
 def progress(session: Session, viewer: Viewer, since: datetime) -> Progress:
     """What the viewer decided since then."""
     query = select(Decision.id, Decision.at, Decision.undone_at).where(
-        Decision.actor_id == viewer.user_id, Decision.at >= since
+        Decision.actor_id == viewer.user_id, Decision.at >= since, Decision.kind != STEP
     )
     rows = session.execute(query.order_by(Decision.id)).all()
     gaps = [s for a, b in pairwise(row.at for row in rows) if 0 < (s := (b - a).total_seconds()) < PAUSE_SECONDS]
@@ -182,7 +183,7 @@ def progress(session: Session, viewer: Viewer, since: datetime) -> Progress:
 
 def decided(session: Session, viewer: Viewer, *, before: int | None = None, limit: int = 50) -> list[Decision]:
     """What the viewer decided, newest first; an admin sees everybody's."""
-    query = select(Decision).order_by(Decision.id.desc()).limit(min(limit, PAGE_MAX))
+    query = select(Decision).where(Decision.kind != STEP).order_by(Decision.id.desc()).limit(min(limit, PAGE_MAX))
     if not viewer.is_admin:
         query = query.where(Decision.actor_id == viewer.user_id)
     if before is not None:

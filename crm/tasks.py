@@ -72,7 +72,8 @@ def create(
 
 
 def update(session: Session, task_id: int, changes: Mapping[str, Any], *, actor_id: int | None, now: datetime) -> Task:
-    """Change fields (``FIELDS``); a new due date or assignee wakes it and its reminder. Raises NotFound, Refused."""
+    """Change fields (``FIELDS``); a new due date wakes it and its reminder, a new assignee is told. Raises NotFound,
+    Refused."""
     task = by_id(session, task_id)
     if unknown := set(changes) - FIELDS:
         raise Refused(f"A task has no field {min(unknown)}.", min(unknown))
@@ -88,17 +89,15 @@ def update(session: Session, task_id: int, changes: Mapping[str, Any], *, actor_
         for field, value in changed.items():
             setattr(task, field, value)
         _check(session, task, set(changed))
-    if {"due_at", "due_all_day", "owner_id"} & set(changed):
-        task.reminded_at = None
     if {"due_at", "due_all_day"} & set(changed):
-        task.snoozed_until = None
+        task.reminded_at = task.snoozed_until = None
     if "awaits" in changed:
         task.awaits_since = now if task.awaits else None
     if changed:
         session.flush()
         audit.record(session, actor_id=actor_id, action="task.update", subject_id=task_id, detail=detail, now=now)
-    if "owner_id" in changed:
-        _told(session, [task], actor_id, now)
+    if "owner_id" in changed and not _told(session, [task], actor_id, now):
+        task.reminded_at = None
     return task
 
 
@@ -160,11 +159,13 @@ def assign(session: Session, ids: Iterable[int], owner_id: int | None, *, actor_
     changed = [task for task in rows if task.owner_id != owner_id]
     before = sorted({task.owner_id for task in changed if task.owner_id is not None})
     for task in changed:
-        task.owner_id, task.reminded_at = owner_id, None
+        task.owner_id = owner_id
+    if not _told(session, changed, actor_id, now):
+        for task in changed:
+            task.reminded_at = None
     session.flush()
     detail = {"from": before, "to": owner_id, "tasks": [t.id for t in changed][:PAGE_MAX]}
     audit.record(session, actor_id=actor_id, action="task.assign", detail=detail, now=now)
-    _told(session, changed, actor_id, now)
     return len(changed)
 
 
@@ -224,15 +225,16 @@ def zone_of(session: Session, user_id: int | None) -> ZoneInfo:
     return due.zone_of(user.time_zone if user else None)
 
 
-def _told(session: Session, given: Sequence[Task], actor_id: int | None, now: datetime) -> None:
-    """Tell who was given tasks by somebody else, in one line however many they are."""
+def _told(session: Session, given: Sequence[Task], actor_id: int | None, now: datetime) -> bool:
+    """Tell who was given tasks by somebody else, in one line however many they are; what was due before doesn't remind
+    again then. False when there is nobody to tell, or nothing."""
     to = given[0].owner_id if given else None
     giver = session.get(User, actor_id) if actor_id is not None else None
     if to is None or giver is None or to == giver.id:
-        return
+        return False
     one = given[0]
     what = f"a task: {one.title}" if len(given) == 1 else f"{len(given)} tasks"
-    notices.tell(
+    return notices.tell(
         session, to, key=f"given:{one.id}:{now:%Y%m%dT%H%M%S%f}", kind="given", text=f"{giver.name} gave you {what}",
         href=f"/tasks/{one.id}" if len(given) == 1 else "/tasks", now=now,
     )  # fmt: skip

@@ -273,6 +273,19 @@ def test_a_new_date_a_snooze_and_a_new_assignee_remind_anew_and_done_ones_not_at
     assert who == [world.anna.id] * 3 + [world.ben.id] + [world.anna.id] * 2
 
 
+def test_who_is_given_what_is_late_is_told_once_and_not_reminded_of_each(world: World, now: datetime) -> None:
+    session = world.session
+    late = [
+        tasks.create(session, title=f"T{n}", due_at=now - DAY, owner_id=world.anna.id, now=now, actor_id=None).id
+        for n in range(5)
+    ]
+    assert reminders.remind(session, now=now) == 5
+    task_steps.do(session, world.viewer(world.anna), late, "assign", world.ben.id, now=now)
+    assert reminders.remind(session, now=now) == 0
+    told = session.scalars(select(Notification).where(Notification.user_id == world.ben.id)).all()
+    assert [n.text for n in told] == ["Anna gave you 5 tasks"]
+
+
 def test_a_reminder_is_posted_only_where_the_workspace_sends_mail_and_the_person_wants_it(
     world: World, now: datetime
 ) -> None:

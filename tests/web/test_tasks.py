@@ -57,6 +57,15 @@ def test_a_task_is_about_records_that_are_typed_by_name_or_address(
     assert (made.contact_id, made.deal_id, made.company_id) == (mailed.erik, mailed.deal, mailed.nordhavn)
     page = priya.get(f"/tasks/{made.id}")
     assert 'value="Erik Dahl"' in page
+    before = columns(made)
+    page = priya.post(f"/tasks/{made.id}", follow=True, title="Other", owner="", due="2026-04-01", contact="")
+    assert columns(all_tasks(service)[-1]) != before
+    undo = re.search(r'action="(/tasks/steps/\d+/undo)"', page)
+    assert undo
+    priya.post(undo[1])
+    assert columns(all_tasks(service)[-1]) == before
+    priya.get("/review/decided")  # shows the toast
+    assert "Change of" not in priya.get("/review/decided"), "steps are no answers of review"
     with service.db.transaction() as session:
         contacts.create(session, name="Erik Dahl", emails=["e2@else.example"], now=NOW, actor_id=None)
     priya.post(f"/tasks/{made.id}", **common, contact="Erik Dahl", deal="", company="Nordhavn AB")

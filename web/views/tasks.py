@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from crm import due, follow_up, task_items, task_lists, tasks, users, workspace
+from crm import due, follow_up, steps, task_items, task_lists, tasks, users, workspace
 from crm.errors import Refused
 from web import about, back, door, filters, notes, pick
 from web.forms.parts import options
@@ -108,13 +108,11 @@ def edit(task_id: int) -> Page:
         return _form_page(form, task_id), 422
     try:
         with door.transaction() as session:
-            changes = form.fields(filters.zone())
-            changes |= about.chosen(session, _current(tasks.by_id(session, task_id)))
-            tasks.update(session, task_id, changes, actor_id=door.me().id, now=door.now())
+            step = _edit(session, task_id, form)
     except Refused as error:
         form.refuse(error)
         return _form_page(form, task_id), 422
-    notes.say("Saved.")
+    notes.say("Saved.", undo=url_for("tasks.undo_step", decision_id=step) if step else None)
     return redirect(home(), 303)
 
 
@@ -241,6 +239,17 @@ def _silent(session: Session) -> tuple[int, int]:
 
 def _today() -> date:
     return due.today(door.now(), filters.zone())
+
+
+def _edit(session: Session, task_id: int, form: Task) -> int | None:
+    """Change the task as the form says; the step that takes it back, None when nothing changed."""
+    task, step = tasks.by_id(session, task_id), steps.Step()
+    changes = form.fields(filters.zone()) | about.chosen(session, _current(task))
+    step.touch(task, *tasks.FIELDS, "reminded_at", "snoozed_until", "awaits_since")
+    me, now = door.me().id, door.now()
+    tasks.update(session, task_id, changes, actor_id=me, now=now)
+    done = steps.finish(session, step, says=f"Change of {task.title}", what="task.edit", actor_id=me, now=now)
+    return done.id if done.items else None
 
 
 def _item(session: Session) -> dict[str, Any]:
