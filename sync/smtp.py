@@ -10,6 +10,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 from datetime import datetime
+from email import policy
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
@@ -17,6 +18,8 @@ from email.utils import format_datetime, formataddr
 from crm.post import Server
 
 TIMEOUT = 20.0
+WIRE = policy.SMTP.clone(cte_type="7bit")
+"""Lines end in CRLF (RFC 5321 section 2.3.8: servers refuse bare line feeds), and nothing has more than 7 bits."""
 
 
 class NotTaken(Exception):
@@ -35,7 +38,7 @@ def message(
     server: Server, *, to: str, subject: str, body: str, message_id: str, name: str, now: datetime
 ) -> EmailMessage:
     """The mail. Line breaks in a subject are blanks."""
-    made = EmailMessage()
+    made = EmailMessage(policy=WIRE)
     made["From"] = formataddr((name, server.sender or server.username))
     made["To"] = to
     made["Subject"] = " ".join(subject.split())

@@ -1,5 +1,6 @@
 """A small SMTP server on loopback, over the standard library's socketserver, with the conditions that matter: it takes
 mails, asks for a password, offers STARTTLS, refuses at any step for a while or for good, or hangs up after the text.
+Strict where servers are: bare line feeds, lines over 998 octets and 8-bit text are refused.
 
 Speaks as much of RFC 5321 as smtplib needs. Keeps what it took in ``mails``.
 """
@@ -77,7 +78,8 @@ class _Line(socketserver.StreamRequestHandler):
         lines = []
         while (line := self.rfile.readline(100_000)) not in (b".\r\n", b""):
             lines.append(line[1:] if line.startswith(b"..") else line)
-        answer = self.rig.answer("TEXT", "250 taken")
+        proper = all(line.endswith(b"\r\n") and len(line) <= 1000 and line.isascii() for line in lines)
+        answer = self.rig.answer("TEXT", "250 taken" if proper else "554 bare line feed, long line or 8 bit")
         if answer.startswith("250"):
             self.rig.mails.append(message_from_bytes(b"".join(lines), policy=policy.default))  # type: ignore[arg-type]
             self.rig.to.append(rcpt)
