@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, exists, func, select
@@ -25,22 +26,41 @@ from crm.task_lists import Filter
 LINES = 10
 LATEST = timedelta(hours=5)
 MONDAY = 0
+DAILY = "digest:"
 
 
-def write(session: Session, *, now: datetime) -> int:
-    """Write the mails whose hour has come. Returns how many there are to send."""
+def waiting(session: Session, *, now: datetime) -> list[int]:
+    """Whose hour has come and who has no row of today yet: ids of people. Writes nothing."""
     if not post.configured(session):
-        return 0
-    people = session.scalars(select(User).where(User.active).order_by(User.id)).all()
-    return sum(_daily(session, user, now) + _weekly(session, user, now) for user in people)
+        return []
+    found = []
+    for user in session.scalars(select(User).where(User.active).order_by(User.id)):
+        zone = due.zone_of(user.time_zone)
+        day, wants = due.today(now, zone), post.wants(user)
+        if (wants["digest"] or wants["weekly"]) and _is_morning(user, day, zone, now):
+            found.append((user.id, f"{DAILY}{day}"))
+    if not found:
+        return []
+    known = select(OutgoingMail.user_id, OutgoingMail.key).where(OutgoingMail.key.in_({key for _, key in found}))
+    done = {(user_id, key) for user_id, key in session.execute(known)}
+    return [user_id for user_id, key in found if (user_id, key) not in done]
+
+
+def write(session: Session, user_id: int, *, now: datetime) -> int:
+    """Write what is due for one person, once. Returns how many mails there are to send."""
+    user = session.get_one(User, user_id)
+    week_done = _weekly(session, user, now)
+    return _daily(session, user, now) + week_done
 
 
 def _daily(session: Session, user: User, now: datetime) -> bool:
     zone = due.zone_of(user.time_zone)
     day = due.today(now, zone)
-    if not _is_morning(user, day, zone, now) or not post.wants(user)["digest"]:
+    if not _is_morning(user, day, zone, now):
         return False
-    return _put(session, user, f"digest:{day}", f"Your day, {day.day} {day:%b}", lambda: today(session, user, now), now)
+    wanted = bool(post.wants(user)["digest"])
+    text = partial(today, session, user, now) if wanted else str
+    return _put(session, user, f"{DAILY}{day}", f"Your day, {day.day} {day:%b}", text, now)
 
 
 def _weekly(session: Session, user: User, now: datetime) -> bool:
@@ -49,7 +69,7 @@ def _weekly(session: Session, user: User, now: datetime) -> bool:
     if day.weekday() != MONDAY or not post.wants(user)["weekly"] or not _is_morning(user, day, zone, now):
         return False
     key = f"weekly:{day.isocalendar().year}-{day.isocalendar().week:02d}"
-    return _put(session, user, key, "Your week", lambda: week(session, user, day, zone, now), now)
+    return _put(session, user, key, "Your week", partial(week, session, user, day, zone, now), now)
 
 
 def _is_morning(user: User, day: date, zone: ZoneInfo, now: datetime) -> bool:

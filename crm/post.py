@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from crm import due, workspace
@@ -27,6 +27,7 @@ BASE = "%BASE%"
 ATTEMPTS = 6
 DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=6))
 LEASE = timedelta(minutes=5)
+KEPT = timedelta(days=90)
 PASSWORD = "smtp_password"  # noqa: S105 - the name of the row, which holds it sealed
 CONTEXT = "setting:smtp_password"
 CHOICES = ("reminders", "digest", "weekly")
@@ -159,12 +160,23 @@ def unsure(session: Session, mail_id: int, *, now: datetime) -> None:
 
 
 def sweep(session: Session, *, now: datetime) -> int:
-    """Mark what a worker claimed and never finished as unsure. Returns how many were unsure."""
+    """Mark what a worker claimed and never finished as unsure, and forget rows that are long over. Returns how many
+    were unsure."""
     dead = OutgoingMail.state == "sending", OutgoingMail.lease_until < now
     ids = list(session.scalars(select(OutgoingMail.id).where(*dead)))
     for mail_id in ids:
         unsure(session, mail_id, now=now)
+    over = OutgoingMail.created_at < now - KEPT, OutgoingMail.state.not_in(("waiting", "sending"))
+    session.execute(delete(OutgoingMail).where(*over))
     return len(ids)
+
+
+def idle(session: Session, *, now: datetime) -> bool:
+    """Whether there is nothing to send, to mark or to forget, so that no write lock need be taken."""
+    ready = and_(OutgoingMail.state == "waiting", or_(OutgoingMail.not_before.is_(None), OutgoingMail.not_before <= now))
+    dead = and_(OutgoingMail.state == "sending", OutgoingMail.lease_until < now)
+    old = OutgoingMail.created_at < now - KEPT
+    return session.scalar(select(OutgoingMail.id).where(or_(ready, dead, old)).limit(1)) is None
 
 
 def recent(session: Session, *, limit: int = 20) -> list[tuple[OutgoingMail, str]]:

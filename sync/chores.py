@@ -26,7 +26,7 @@ def run(service: Service) -> dict[str, int]:
         "closed": lambda: followups.close(service),
         "fired": lambda: followups.fire(service),
         "reminded": lambda: remind(service, over),
-        "written": lambda: write(service),
+        "written": lambda: write(service, over),
         "sent": lambda: post.deliver(service, over=over),
     }
     done: dict[str, int] = {}
@@ -50,7 +50,14 @@ def remind(service: Service, over: Callable[[], bool] = lambda: False) -> int:
     return total
 
 
-def write(service: Service) -> int:
-    """Write the mails of the morning. Returns how many."""
-    with service.db.transaction() as session:
-        return digest.write(session, now=service.now())
+def write(service: Service, over: Callable[[], bool] = lambda: False) -> int:
+    """Write the mails of the morning, a transaction a person. Returns how many there are to send."""
+    with service.db.reading() as session:
+        people = digest.waiting(session, now=service.now())
+    total = 0
+    for user_id in people:
+        if over():
+            break
+        with service.db.transaction() as session:
+            total += digest.write(session, user_id, now=service.now())
+    return total

@@ -22,9 +22,12 @@ AT_ONCE = 100
 
 def deliver(service: Service, *, limit: int = AT_ONCE, over: Callable[[], bool] = lambda: False) -> int:
     """Send what is due. Returns how many went out. A server that is not to be had ends the round."""
+    with service.db.reading() as session:
+        name, idle = str(workspace.get(session, "workspace_name")), post.idle(session, now=service.now())
+    if idle:
+        return 0
     with service.db.transaction() as session:
         post.sweep(session, now=service.now())
-        name = str(workspace.get(session, "workspace_name"))
     out = 0
     for _ in range(limit):
         if over() or service.stopping.is_set():

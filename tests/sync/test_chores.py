@@ -39,6 +39,10 @@ def test_a_reminder_goes_out_by_mail_once_with_a_link_and_is_wiped_here(lite: Of
     (row,) = lite.rows(OutgoingMail)
     assert (row.state, row.subject, row.body, row.sent_at) == ("sent", "", "", NOON)
     assert lite.rows(Notification)[0].mailed_at == NOON
+    lite.clock.advance(days=91)
+    chores.run(lite.service)
+    assert lite.rows(OutgoingMail) == []
+    assert len(lite.rows(Notification)) == 1
 
 
 def test_what_was_not_taken_is_tried_again_with_longer_waits_and_then_given_up(lite: Office) -> None:
