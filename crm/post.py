@@ -173,7 +173,8 @@ def sweep(session: Session, *, now: datetime) -> int:
 
 def idle(session: Session, *, now: datetime) -> bool:
     """Whether there is nothing to send, to mark or to forget, so that no write lock need be taken."""
-    ready = and_(OutgoingMail.state == "waiting", or_(OutgoingMail.not_before.is_(None), OutgoingMail.not_before <= now))
+    due_now = or_(OutgoingMail.not_before.is_(None), OutgoingMail.not_before <= now)
+    ready = and_(OutgoingMail.state == "waiting", due_now)
     dead = and_(OutgoingMail.state == "sending", OutgoingMail.lease_until < now)
     old = OutgoingMail.created_at < now - KEPT
     return session.scalar(select(OutgoingMail.id).where(or_(ready, dead, old)).limit(1)) is None
