@@ -3,6 +3,7 @@ tokens. The sentences of the page are ``crm.audit_words``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,6 +55,14 @@ def record(
     row = Audit(at=now, actor_id=actor_id, action=action, detail=detail or {})
     row.subject_kind, row.subject_id = action.partition(".")[0] if subject_kind is None else subject_kind, subject_id
     session.add(row)
+
+
+def changes(row: Any, changed: Mapping[str, Any]) -> dict[str, Any]:
+    """The detail of an update that is about to be made: names of fields, and from whom to whom an owner changes."""
+    detail: dict[str, Any] = {"fields": sorted(changed)}
+    if "owner_id" in changed:
+        detail |= {"from": row.owner_id, "to": changed["owner_id"]}
+    return detail
 
 
 def page(

@@ -108,11 +108,11 @@ def update(
     if "name" in changes and not str(changes["name"]).strip():
         raise Refused("A company needs a name.", "name")
     changed = {field: value for field, value in changes.items() if getattr(company, field) != value}
+    detail = audit.changes(company, changed)
     for field, value in changed.items():
         setattr(company, field, value)
     if changed:
         session.flush()
-        detail = {"fields": sorted(changed)}
         audit.record(session, actor_id=actor_id, action="company.update", subject_id=company_id, detail=detail, now=now)
     return company
 

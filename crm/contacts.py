@@ -108,6 +108,7 @@ def update(
         raise Refused("A contact needs a name.", "name")
     changed = {field: value for field, value in changes.items() if getattr(contact, field) != value}
     before = contact.lifecycle
+    detail = audit.changes(contact, changed)
     for field, value in changed.items():
         setattr(contact, field, value)
     if not changed:
@@ -115,7 +116,6 @@ def update(
     if contact.lifecycle != before:
         note_lifecycle(session, contact, before, actor_id=actor_id, at=now)
     session.flush()
-    detail = {"fields": sorted(changed)}
     audit.record(session, actor_id=actor_id, action="contact.update", subject_id=contact_id, detail=detail, now=now)
     if MATCHED & set(changed):
         _tell(session, contact_id, now)

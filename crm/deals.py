@@ -101,9 +101,7 @@ def update(
     changed = {field: value for field, value in clean.items() if getattr(deal, field) != value}
     if not changed:
         return deal
-    detail: dict[str, Any] = {"fields": sorted(changed)}
-    if "owner_id" in changed:
-        detail |= {"from": deal.owner_id, "to": changed["owner_id"]}
+    detail = audit.changes(deal, changed)
     for field, value in changed.items():
         setattr(deal, field, value)
     if {"value", "currency"} & set(changed):

@@ -82,9 +82,7 @@ def update(session: Session, task_id: int, changes: Mapping[str, Any], *, actor_
         if field in clean:
             clean[field] = check(clean[field])
     changed = {field: value for field, value in clean.items() if getattr(task, field) != value}
-    detail: dict[str, Any] = {"fields": sorted(changed)}
-    if "owner_id" in changed:
-        detail |= {"from": task.owner_id, "to": changed["owner_id"]}
+    detail = audit.changes(task, changed)
     with session.no_autoflush:
         for field, value in changed.items():
             setattr(task, field, value)
