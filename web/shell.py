@@ -46,7 +46,7 @@ MENU = (
     ("Reports", "reports.listing", "reports", "g e"),
     ("Accounts", "accounts.listing", "accounts", "g a"),
 )
-PARTS = {"pipeline": ("deals", "stages", "currencies"), "tasks": ("automation",)}
+PARTS = {"pipeline": ("deals", "stages", "currencies"), "tasks": ("automation",), "contacts": ("segments",)}
 """Blueprints whose pages belong to another one's entry."""
 ADMIN = (
     ("People", "people.listing", "people", ""),

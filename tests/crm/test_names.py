@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm import companies, contacts, deals, names
+from crm import companies, contacts, deals, erase, names
 from crm.models import Contact, NameGram
 from crm.vault import Vault
 
@@ -52,6 +52,12 @@ def test_the_index_follows_a_change_a_merge_and_a_deletion(session: Session, now
     session.flush()
     left = select(func.count()).select_from(NameGram).where(NameGram.noun == "contact")
     assert session.scalar(left) == 0
+
+
+def test_an_erased_persons_name_leaves_the_index_too(session: Session, now: datetime, vault: Vault) -> None:
+    jane = contacts.create(session, name="Jane Whitfield", emails=["jane@a.example"], now=now, actor_id=None)
+    erase.erase(session, jane.id, vault=vault, actor_id=None, now=now)
+    assert session.scalar(select(func.count()).select_from(NameGram)) == 0
 
 
 def test_short_and_long_words_are_scored_by_their_edits() -> None:

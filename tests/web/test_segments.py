@@ -32,6 +32,14 @@ def test_a_filter_of_a_list_is_saved_with_a_name_and_says_how_many_fit(priya: Pe
     assert '<span class="chip">1</span>' in listing
 
 
+def test_a_filter_of_deals_is_saved_as_it_stands(priya: Person, mailed: Seeded) -> None:
+    link = found(r'href="(/segments/new\?noun=deal[^"]*)"', priya.get("/deals?q=pilot&status=open"))
+    page = priya.get(link)
+    assert "<b>1 deal</b>" in page
+    assert "Nordhavn pilot" in page
+    assert "/segments/new" not in priya.get("/deals?q=pilot&period=month"), "a part of it would be lost"
+
+
 def test_ones_own_segment_is_nobody_elses_and_a_shared_one_is_the_teams_to_read(
     priya: Person, jonas: Person, mina: Person, admin: Person, stranger: Person, mailed: Seeded
 ) -> None:
