@@ -91,6 +91,23 @@ def test_a_task_is_about_records_that_are_typed_by_name_or_address(
     assert next(t.contact_id for t in all_tasks(service) if t.id == made.id) is None
 
 
+def test_two_who_edit_one_task_lose_nothing_of_each_other_unseen(
+    priya: Person, jonas: Person, team: Team, service: Service
+) -> None:
+    task = add(service, "Ring", owner_id=team.priya)
+    seen = re.search(r'name="seen" value="(\w+)"', priya.get(f"/tasks/{task}"))
+    assert seen
+    common = {"due": "2026-03-04", "owner": str(team.priya)}
+    jonas.post(f"/tasks/{task}", title="Ring twice", seen=seen[1], **{**common, "owner": str(team.jonas)})
+    page = priya.post(f"/tasks/{task}", 409, title="Ring once", seen=seen[1], **common)
+    assert "It is now What: Ring twice; Who: Jonas Weber." in page
+    assert 'value="Ring once"' in page
+    again = re.search(r'name="seen" value="(\w+)"', page)
+    assert again
+    priya.post(f"/tasks/{task}", title="Ring once", seen=again[1], **common)
+    assert all_tasks(service)[-1].title == "Ring once"
+
+
 def test_sections_tabs_and_counts_tell_what_is_whose(priya: Person, jonas: Person, mailed: Seeded, team: Team,
                                                      service: Service) -> None:  # fmt: skip
     for title, days, owner in (("Late", -9, team.priya), ("Now", 0, team.priya), ("Later", 5, team.jonas)):

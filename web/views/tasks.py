@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,7 @@ def page(task_id: int) -> Page:
     """The form filled."""
     with door.reading() as session:
         found = tasks.by_id(session, task_id)
-        data = filled(found, filters.zone()) | about.named(session, _current(found))
+        data = _values(session, found)
     return _form_page(Task(formdata=None, data=data), task_id)
 
 
@@ -106,6 +107,9 @@ def edit(task_id: int) -> Page:
     form = _form()
     if not form.validate():
         return _form_page(form, task_id), 422
+    if changed := _changed_since(form, task_id):
+        form.form_errors.append(f"Somebody changed this task meanwhile. {changed} Save again to keep what you typed.")
+        return _form_page(form, task_id), 409
     try:
         with door.transaction() as session:
             step = _edit(session, task_id, form)
@@ -241,6 +245,35 @@ def _today() -> date:
     return due.today(door.now(), filters.zone())
 
 
+def _values(session: Session, task: Any) -> dict[str, Any]:
+    """A task's values for the form."""
+    return filled(task, filters.zone()) | about.named(session, _current(task))
+
+
+def _mark(values: dict[str, Any]) -> str:
+    """Tells two states of a task apart."""
+    return hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:16]
+
+
+def _changed_since(form: Task, task_id: int) -> str:
+    """What is different now from what the form was filled with, where it differs from what was typed too; "" for
+    nothing, and for a form that doesn't say what it was filled with."""
+    seen = request.form.get("seen")
+    with door.reading() as session:
+        values = _values(session, tasks.by_id(session, task_id))
+    if not seen or seen == _mark(values):
+        return ""
+    other = {name: value for name, value in values.items() if (form[name].data or None) != (value or None)}
+    said = [f"{form[name].label.text}: {_shown(form[name], value)}" for name, value in other.items()]
+    return f"It is now {'; '.join(said)[:500]}." if said else ""
+
+
+def _shown(field: Any, value: Any) -> str:
+    """A value as its field shows it."""
+    labels = {str(choice.value): str(choice.label) for choice in getattr(field, "choices", None) or ()}
+    return labels.get(str(value or ""), "nothing" if value in (None, "") else str(value))
+
+
 def _edit(session: Session, task_id: int, form: Task) -> int | None:
     """Change the task as the form says; the step that takes it back, None when nothing changed."""
     task, step = tasks.by_id(session, task_id), steps.Step()
@@ -283,9 +316,10 @@ def _form_page(form: Task, task_id: int | None, on: Sequence[str] = ()) -> str:
             task_lists.row(session, door.viewer(), task_id, now=door.now(), zone=door.me().zone) if task_id else None
         )
         items = task_items.of_task(session, door.viewer(), task)
+        seen = _mark(_values(session, tasks.by_id(session, task_id))) if task_id else ""
     after = request.args.get("after", type=int)
     return render_template(
-        "tasks/form.html", form=form, task_id=task_id, task=task, items=items, after=after,
+        "tasks/form.html", form=form, task_id=task_id, task=task, items=items, after=after, seen=seen,
         on=(request.args.getlist("on") or request.form.getlist("on") or on)[:3],
         item=request.args.get("item", type=int) or request.form.get("item", type=int),
         back=(request.args.get("back") or request.form.get("back") or "")[:1000],
