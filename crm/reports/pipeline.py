@@ -44,10 +44,10 @@ def rows(session: Session, viewer: Viewer, scope: Scope, line: str, column: str,
     """The deals of a stage, or of all."""
     member(viewer)
     day, moment = _day(scope, now), _moment(scope, now)
-    stood = _stood(scope, moment).subquery()
-    query = select(stood.c.deal_id)
+    open_ = stood(scope, moment).subquery()
+    query = select(open_.c.deal_id)
     if line != "total":
-        query = query.where(stood.c.stage_id == deal_rows.number_of(line))
+        query = query.where(open_.c.stage_id == deal_rows.number_of(line))
     rates = deal_rows.rates_on(session, [day])[day]
     return deal_rows.rows(session, [Deal.id.in_(query)], lambda _: rates)
 
@@ -64,21 +64,21 @@ def _moment(scope: Scope, now: datetime) -> datetime | None:
 
 
 def _by_stage(scope: Scope, moment: datetime | None) -> Select[Any]:
-    stood = _stood(scope, moment).subquery()
+    open_ = stood(scope, moment).subquery()
     return (
         select(
-            Stage.id.label("stage_id"), Stage.name.label("stage"), Pipeline.name.label("pipeline"), stood.c.currency,
-            stood.c.percent, func.count().label("deals"), func.sum(stood.c.value).label("value"),
+            Stage.id.label("stage_id"), Stage.name.label("stage"), Pipeline.name.label("pipeline"), open_.c.currency,
+            open_.c.percent, func.count().label("deals"), func.sum(open_.c.value).label("value"),
         )
-        .join(Stage, Stage.id == stood.c.stage_id)
+        .join(Stage, Stage.id == open_.c.stage_id)
         .join(Pipeline, Pipeline.id == Stage.pipeline_id)
-        .group_by(Stage.id, Stage.name, Stage.position, Pipeline.id, Pipeline.name, Pipeline.position, stood.c.currency,
-                  stood.c.percent)
+        .group_by(Stage.id, Stage.name, Stage.position, Pipeline.id, Pipeline.name, Pipeline.position, open_.c.currency,
+                  open_.c.percent)
         .order_by(Pipeline.position, Pipeline.id, Stage.position, Stage.id)
     )  # fmt: skip
 
 
-def _stood(scope: Scope, moment: datetime | None) -> Any:
+def stood(scope: Scope, moment: datetime | None) -> Any:
     """The open deals of the present or of a moment: id, stage, value, currency and probability."""
     if moment is None:
         query = select(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from crm.errors import NotFound
 from crm.reports import (
     activity,
+    backtest,
     closing,
     conversion,
     customers,
@@ -24,7 +25,7 @@ from crm.reports.shape import Report
 ALL: tuple[Report, ...] = tuple(
     module.REPORT
     for module in (
-        pipeline, forecast, conversion, dwell, silence, revenue, closing, goals, activity, sources, customers,
+        pipeline, forecast, backtest, conversion, dwell, silence, revenue, closing, goals, activity, sources, customers,
         economics, engagement, follow_up,
     )
 )  # fmt: skip

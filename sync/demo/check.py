@@ -118,6 +118,9 @@ def _http(found: Findings, base: str, written: Written) -> None:
     found.that("a private event shows no content to a colleague", "Dentist" not in page(jonas, "/log?kind=meeting"))
     found.that("the manager sees the team's shared log", "Nordhavn" in page(alex, "/companies?q=Nordhavn"))
     found.that("accounts say how they are", "priya@" in page(priya, "/accounts"))
+    today = " ".join(re.sub(r"<[^>]+>", " ", page(priya, "/")).split())
+    found.that("Today reads of twelve deals in Proposal worth £90,000", "12 deals in Proposal worth £90,000" in today)
+    found.that("Today reads of three leads not contacted in over a week", "3 leads not contacted in over a week" in today)
 
 
 def _contact(page: Callable[[requests.Session, str], str], session: requests.Session, name: str) -> str:

@@ -16,6 +16,7 @@ from crm.models import Deal
 from crm.privacy import Viewer
 from crm.reports import (
     activity,
+    backtest,
     closing,
     conversion,
     customers,
@@ -125,6 +126,25 @@ def test_forecast_by_month_keeps_passed_and_undated_apart(session: Session, now:
     }  # fmt: skip
     for line in table.lines:
         assert len(forecast.rows(session, SYSTEM, YEAR, line.key, "deals", now).lines) == line.cells["deals"]
+
+
+def test_the_forecast_is_held_against_what_was_won_of_the_same_deals(session: Session, now: datetime) -> None:
+    ends = ("Won", "Lost", None)
+    for n, end in enumerate(ends):
+        made = deals.create(session, title=f"d{n}", value=Decimal(100), created_at=now - timedelta(days=60), now=now,
+                            actor_id=None)  # fmt: skip
+        deals.move(session, made.id, stage(session, "Proposal"), actor_id=None, now=now - timedelta(days=50))
+        if end:
+            deals.move(
+                session, made.id, stage(session, end), lost_reason="x", actor_id=None, now=now - timedelta(days=9)
+            )
+    lines = {line.label: line for line in backtest.table(session, SYSTEM, YEAR, now).lines}
+    assert list(lines) == ["Feb 2026", "Mar 2026"]
+    assert [lines["Feb 2026"].cells[key] for key in ("deals", "open")] == [3, 1]
+    assert (total(lines["Feb 2026"], "weighted"), total(lines["Feb 2026"], "won")) == (150, 100)
+    assert (lines["Mar 2026"].cells["deals"], total(lines["Mar 2026"], "weighted")) == (1, 50)
+    for key, count in (("deals", 3), ("won", 1), ("open", 1)):
+        assert len(backtest.rows(session, SYSTEM, YEAR, "2026-02-01", key, now).lines) == count
 
 
 def test_revenue_converts_each_month_at_its_own_rate_and_names_what_has_none(session: Session, now: datetime) -> None:

@@ -29,7 +29,7 @@ DRILLS = {
     "conversion": "line={stage_id}&column=entered", "dwell": "line={stage_id}&column=here",
     "activity": "line=total&column=all", "economics": "line=total&column=revenue",
     "engagement": "line={contact_id}&column=now",
-    "follow-up": "line=total&column=stale",
+    "follow-up": "line=total&column=stale", "forecast-check": "line=2026-03-01&column=deals",
 }  # fmt: skip
 
 
