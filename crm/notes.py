@@ -21,19 +21,25 @@ from crm.privacy import Viewer, owned
 
 KINDS = ("note", "call")
 OUTCOMES = ("reached", "left_message", "no_answer", "busy")
+ACTIVITIES = {"chat": "Chat", "click": "Website", "social": "Social media"}
+"""What a note may stand for when another system writes it: what somebody did elsewhere. Kept among its marks."""
 TEXT_MAX = 20_000
 SNIPPET = 200
 
 
 def add(
     session: Session, viewer: Viewer, *, kind: str, text: str, target: tuple[str, int], at: datetime | None = None,
-    minutes: int | None = None, outcome: str | None = None, private: bool = False, now: datetime,
+    minutes: int | None = None, outcome: str | None = None, private: bool = False, activity: str | None = None,
+    link: str | None = None, now: datetime,
 ) -> Communication:  # fmt: skip
     """Write a call or a note on a contact, company or deal (``target`` as kind and id); it reaches their company too.
     ``at`` (UTC)
-    defaults to now; ``minutes`` is a call's length. Teammates mentioned in it (``crm.mentions``) are told. Raises
+    defaults to now; ``minutes`` is a call's length. A note may stand for an ``activity`` (a key of ``ACTIVITIES``) with
+    the ``link`` it happened at. Teammates mentioned in it (``crm.mentions``) are told. Raises
     Refused."""
-    clean = text.strip()[:TEXT_MAX]
+    clean = "\n".join(part for part in (text.strip()[:TEXT_MAX], _link_of(link)) if part)
+    if activity and (kind != "note" or activity not in ACTIVITIES):
+        raise Refused(f"An activity of a note is {', '.join(ACTIVITIES)}.", "activity")
     if kind not in KINDS or (outcome and outcome not in OUTCOMES):
         raise Refused("That is neither a call nor a note.", "kind")
     if not clean and not outcome:
@@ -41,11 +47,11 @@ def add(
     mentions.check(session, clean)
     begun = min(at or now, now)
     row = Communication(
-        key=f"n:{uuid.uuid4()}", kind=kind, occurred_at=begun, subject=_subject(kind, clean, minutes),
+        key=f"n:{uuid.uuid4()}", kind=kind, occurred_at=begun, subject=_subject(kind, clean, minutes, activity),
         snippet=clean[:SNIPPET],
         ends_at=begun + timedelta(minutes=minutes) if minutes else None, status="linked", outcome=outcome or None,
-        sharing="private" if private else None, author_id=viewer.user_id, size=len(clean), created_at=now,
-        updated_at=now,
+        marks=[activity] if activity else [], sharing="private" if private else None, author_id=viewer.user_id,
+        size=len(clean), created_at=now, updated_at=now,
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -86,11 +92,18 @@ def delete(session: Session, viewer: Viewer, communication_id: int, *, now: date
     )
 
 
-def _subject(kind: str, text: str, minutes: int | None) -> str:
-    """ "Call, 14 min", or a note's first line."""
+def _link_of(link: str | None) -> str:
+    if link and (len(link) > 2_000 or not link.startswith(("https://", "http://")) or not link.isprintable()):
+        raise Refused("A link begins with https:// or http://.", "link")
+    return link or ""
+
+
+def _subject(kind: str, text: str, minutes: int | None, activity: str | None) -> str:
+    """ "Call, 14 min", a note's first line, or "Chat: " and the first line."""
     if kind == "call":
         return f"Call, {minutes} min" if minutes else "Call"
-    return text.splitlines()[0][:120] if text else "Note"
+    first = text.splitlines()[0][:120] if text else "Note"
+    return f"{ACTIVITIES[activity]}: {first}" if activity else first
 
 
 def _targets(session: Session, target: tuple[str, int]) -> list[tuple[str, int]]:

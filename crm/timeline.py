@@ -31,9 +31,11 @@ _sighting, _party, _link, _other = aliased(Sighting), aliased(Participant), alia
 class LogFilter:
     """What a page is narrowed to; empty means all. ``kinds`` of email, meeting, call, note. ``status`` linked,
     review, unmatched, ignored. ``user_id``: seen in a mailbox of theirs, or written by them. ``address``: takes part.
-    ``since`` is included, ``until`` not."""
+    ``since`` is included, ``until`` not. ``activities``: notes that stand for what somebody did elsewhere
+    (``crm.notes``)."""
 
     kinds: frozenset[str] = frozenset()
+    activities: bool = False
     direction: str = ""
     status: str = ""
     reason: str = ""
@@ -56,7 +58,7 @@ class LogFilter:
     @property
     def narrowed(self) -> bool:
         """Whether it asks for a part of a record's timeline only: some kinds, words, or a time."""
-        return bool(self.kinds or self.text.strip() or self.direction or self.since or self.until)
+        return bool(self.kinds or self.activities or self.text.strip() or self.direction or self.since or self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,9 @@ def conditions(session: Session, viewer: Viewer, filters: LogFilter) -> list[Col
     found: list[ColumnElement[bool]] = [visible(viewer)]
     if filters.kinds:
         found.append(Communication.kind.in_(sorted(filters.kinds)))
+    if filters.activities:
+        found.append(Communication.kind == "note")
+        found.append(cast(Communication.marks, String) != "[]")
     for name in ("direction", "status", "reason"):
         if value := getattr(filters, name):
             found.append(getattr(Communication, name) == value)

@@ -119,6 +119,20 @@ def test_tasks_calls_and_notes_are_written(call: Caller, mailed: Seeded) -> None
     assert call("POST", "/notes", json={"text": "Prefers mornings.", "deal_id": mailed.deal}).status_code == 201
 
 
+def test_a_chat_and_a_click_on_the_website_stand_in_the_log_as_what_they_are(
+    call: Caller, priya: Person, mailed: Seeded
+) -> None:
+    about = {"contact_id": mailed.erik}
+    clicked = {"text": "Looked at the prices", "activity": "click", "link": "https://ourco.example/prices"}
+    assert call("POST", "/notes", json=clicked | about).status_code == 201
+    assert call("POST", "/notes", json={"text": "Asked about Malmö", "activity": "chat"} | about).status_code == 201
+    assert call("POST", "/notes", json={"text": "Prefers mornings"} | about).status_code == 201
+    page = priya.get(f"/contacts/{mailed.erik}?kind=activity")
+    assert "Website: Looked at the prices" in page
+    assert "Chat: Asked about Malmö" in page
+    assert "Prefers mornings" not in page
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "field"),
     [
@@ -132,6 +146,8 @@ def test_tasks_calls_and_notes_are_written(call: Caller, mailed: Seeded) -> None
         ("POST", "/tasks", {"title": None}, "title"),
         ("POST", "/tasks", {"title": "x", "due_at": "2026-03-06"}, "due_at"),
         ("POST", "/notes", {"text": "x"}, "contact_id"),
+        ("POST", "/notes", {"text": "x", "contact_id": 1, "activity": "dance"}, "activity"),
+        ("POST", "/notes", {"text": "x", "contact_id": 1, "link": "javascript:alert(1)"}, "link"),
     ],
 )
 def test_what_is_wrong_is_named(call: Caller, mailed: Seeded, method: str, path: str, body: Any, field: str) -> None:

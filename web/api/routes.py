@@ -66,8 +66,8 @@ ROUTES = (
     Route("GET", "/explain", "log:read", reading.explain, {"id": "string"}),
     Route("POST", "/calls", "log:write", writing.create_call,
           sends={"text": TEXT, "at": TEXT, "minutes": NUMBER, "outcome": TEXT, **ABOUT}),
-    Route("POST", "/notes", "log:write", writing.create_note, sends={"text": TEXT, "at": TEXT, **ABOUT},
-    needs=("text",)),
+    Route("POST", "/notes", "log:write", writing.create_note,
+          sends={"text": TEXT, "at": TEXT, "activity": TEXT, "link": TEXT, **ABOUT}, needs=("text",)),
     Route("GET", "/review", "review:read", reading.list_review, {"limit": "integer", "tab": "string"}),
     Route("GET", "/review/group", "review:read", reading.one_group, {"key": "string"}),
 )  # fmt: skip

@@ -57,7 +57,8 @@ def create_call() -> tuple[int, str]:
 
 
 def create_note() -> tuple[int, str]:
-    """A note on a contact, company or deal."""
+    """A note on a contact, company or deal; with ``activity``, what they did elsewhere: a chat, a click on a website, a
+    word on social media, with its ``link``."""
     return _once(lambda session, fields: _written(session, fields, "note"))
 
 
@@ -70,7 +71,8 @@ def _written(session: Session, fields: dict[str, Any], kind: str) -> dict[str, A
     made = notes.add(
         session, viewer(), kind=kind, text=take(fields, "text", str, default=""), target=targets[0],
         at=_moment(fields, "at"),
-        minutes=take(fields, "minutes", int), outcome=take(fields, "outcome", str), now=door.now(),
+        minutes=take(fields, "minutes", int), outcome=take(fields, "outcome", str),
+        activity=take(fields, "activity", str), link=take(fields, "link", str), now=door.now(),
     )  # fmt: skip
     return {"id": made.id, "kind": kind}
 

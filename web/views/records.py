@@ -40,6 +40,8 @@ PAGE = 30
 BESIDE = 8
 PEOPLE = 50
 KINDS = {"email": "Mail", "meeting": "Meetings", "call": "Calls", "note": "Notes"}
+ACTIVITY = "activity"
+CHIPS = {**KINDS, ACTIVITY: "Web and chat"}
 
 
 @of_contacts.get("/<int:contact_id>")
@@ -116,8 +118,9 @@ def _timeline(session: Session, record: dict[str, Any], offered: list[Belonging]
     """The record's timeline, folded and narrowed by what the address says, with what lies ahead on its first page."""
     kind = request.args.get("kind", "")
     chosen = LogFilter(
-        **record, kinds=frozenset({kind} if kind in KINDS else ()), text=request.args.get("q", "")[:200], until=_until()
-    )
+        **record, kinds=frozenset({kind} if kind in KINDS else ()), activities=kind == ACTIVITY,
+        text=request.args.get("q", "")[:200], until=_until(),
+    )  # fmt: skip
     before = request.args.get("before") or None
     found = record_log.of(
         session, door.viewer(), chosen, offered or [], before=before, limit=PAGE, now=door.now()
@@ -125,7 +128,7 @@ def _timeline(session: Session, record: dict[str, Any], offered: list[Belonging]
     kept = {name: value[:200] for name in ("kind", "q", "on") if (value := request.args.get(name, ""))}
     return {
         "rows": found.rows, "next": found.next, "ahead": found.ahead, "briefs": found.briefs, "pinned": found.pinned,
-        "offers": found.offers, "chosen": chosen, "kinds": KINDS, "kept": kept,
+        "offers": found.offers, "chosen": chosen, "kinds": CHIPS, "kept": kept,
     }  # fmt: skip
 
 
