@@ -47,6 +47,12 @@ def test_a_whole_address_comes_before_a_name_and_detail_says_who_it_is(session: 
     assert [h.detail for h in found["company"]] == ["Shipping · nordhavn.example"]
 
 
+def test_a_whole_number_comes_before_one_that_holds_it(session: Session, base: None, now: datetime) -> None:
+    contacts.create(session, name="Aaron Longer", phones=["+46 40 555 01 20 99"], now=now, actor_id=None)
+    found = finding.records(session, REP, "040 555 01 20")["contact"]
+    assert [h.name for h in found] == ["Erik Dahl", "Aaron Longer"]
+
+
 def test_what_is_deleted_or_taken_off_is_not_found_and_a_stranger_finds_nothing(
     session: Session, base: None, now: datetime
 ) -> None:

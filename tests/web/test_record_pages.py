@@ -30,6 +30,31 @@ def test_the_head_says_owner_last_touch_and_next_step(priya: Person, mailed: See
     assert "plan one" in standing
 
 
+def test_one_page_shows_the_whole_of_a_person_and_a_newcomer_reads_what_happened(
+    priya: Person, mina: Person, service: Service, mailed: Seeded
+) -> None:
+    with service.db.transaction() as session:
+        fields.add(session, noun="contact", label="Tier", type="text", actor_id=None, now=NOW)
+        contacts.update(session, mailed.erik, {"custom": {"tier": "gold"}}, actor_id=None, now=NOW)
+    for who in (priya, mina):
+        page = who.get(f"/contacts/{mailed.erik}")
+        for words in ("Managing Director", "Nordhavn AB", "erik@nordhavn.example", "+46 40 555 01 20", "they wrote",
+                      "we wrote", "last met", "next meeting", "knows them best", "relation (", "Re: Pilot in Malmö",
+                      "Kick-off in Malmö", "Nordhavn pilot", "Nordhavn renewal", "Send the agreement to Erik",
+                      "People around", "Sofia Berg", "Anna Lind", "Tier", "gold", "Before you meet"):  # fmt: skip
+            assert words in page, words
+
+
+def test_who_else_is_in_touch_is_said_with_how_much(priya: Person, jonas: Person, mailed: Seeded) -> None:
+    page = priya.get(f"/contacts/{mailed.erik}")
+    assert re.search(r"Priya Raman <small[^>]*>\d items</small>", page)
+    assert 'also in touch: <span dir="auto">Jonas Weber</span>' in page
+    jonas.post(f"/accounts/{mailed.accounts[1]}/sharing", sharing="private")
+    page = priya.get(f"/contacts/{mailed.erik}")
+    assert "Jonas Weber" not in part(page, 'class="facts"', "</details>")
+    assert "also in touch" in jonas.get(f"/contacts/{mailed.erik}")
+
+
 def test_a_file_is_put_on_each_record_opened_as_a_download_and_taken_back(
     priya: Person, jonas: Person, stranger: Person, mailed: Seeded
 ) -> None:
