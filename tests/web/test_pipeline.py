@@ -62,6 +62,18 @@ def test_an_end_keeps_its_reason_and_undo_opens_the_deal_again(
     assert (deal.status, deal.closed_at, deal.lost_reason, deal.won_reason) == ("open", None, None, None)
 
 
+def test_a_reason_is_said_afterwards_and_only_of_a_closed_deal(
+    priya: Person, service: Service, mailed: Seeded, stage: dict[str, int]
+) -> None:
+    assert "no reason yet" in priya.post(f"/deals/{mailed.deal}/reason", 422, reason="Price")
+    page = priya.post(f"/deals/{mailed.deal}/move", stage=stage["Lost"], follow=True)
+    assert "Lost: no reason given" in words(page)
+    page = priya.post(f"/deals/{mailed.deal}/reason", reason=" Too \n dear ", follow=True)
+    assert "Lost: Too dear" in words(page)
+    undo(priya, page, "Lost: <span dir=\"auto\">no reason given")
+    assert stored(service, mailed.deal).lost_reason is None
+
+
 def test_undo_from_one_end_to_the_other_restores_reason_and_day(
     priya: Person, service: Service, mailed: Seeded, stage: dict[str, int]
 ) -> None:

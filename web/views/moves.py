@@ -113,6 +113,22 @@ def value_back(deal_id: int) -> Page:
     return _back(deal_id)
 
 
+@blueprint.post("/<int:deal_id>/reason")
+def reason(deal_id: int) -> Page:
+    """Why a closed deal was won or lost, said or said better afterwards."""
+    said = " ".join(request.values.get("reason", "").split())[: deals.REASON_MAX] or None
+    with door.transaction() as session:
+        found = deals.by_id(session, deal_id)
+        if found.status not in ("won", "lost"):
+            raise Refused("An open deal has no reason yet.")
+        field = f"{found.status}_reason"
+        before = getattr(found, field)
+        deals.update(session, deal_id, {field: said}, actor_id=door.me().id, now=door.now())
+    if said != before:
+        notes.say("The reason is saved.", undo=url_for("deals.reason", deal_id=deal_id, reason=before or ""))
+    return redirect(url_for("deals.page", deal_id=deal_id), 303)
+
+
 @blueprint.post("/bulk")
 def bulk() -> Page:
     """Stage, owner or closing date of the selected deals, in one step with one undo."""
