@@ -90,7 +90,8 @@ def test_a_file_that_can_not_be_kept_is_refused_at_the_field(
 
 
 def test_a_file_far_too_big_and_a_record_there_is_not_are_refused(priya: Person, mailed: Seeded) -> None:
-    upload(priya, "deal", mailed.deal, "big.txt", b"a" * 12_000_000, status=413)
+    page = upload(priya, "deal", mailed.deal, "big.txt", b"a" * 12_000_000, follow=True)
+    assert "10 MB at most" in part(page, 'id="file-error">', "</span>")
     upload(priya, "deal", 9999, "a.txt", b"a", status=404)
     priya.get("/files/new/task/1", 404)
     priya.get("/files/9999", 404)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 from flask import Blueprint, redirect, render_template, request, send_file, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from crm import files, record_heads
@@ -19,8 +20,11 @@ ON = "<any(contact, company, deal):on>/<int:record_id>"
 
 @blueprint.get(f"/new/{ON}")
 def new_page(on: str, record_id: int) -> Page:
-    """The form."""
-    return _page(RecordFile(formdata=None), on, record_id)
+    """The form; with ``big`` it says that what was sent was far too big to be read."""
+    form = RecordFile(formdata=None)
+    if request.args.get("big"):
+        form.refuse(Refused(f"A file may have {files.SIZE_MAX // 1_000_000} MB at most; choose a smaller one.", "file"))
+    return _page(form, on, record_id)
 
 
 @blueprint.post(f"/new/{ON}")
@@ -41,6 +45,12 @@ def new(on: str, record_id: int) -> Page:
         return _page(form, on, record_id), 422
     notes.say(f"{files.file_name(sent.filename or '')} is here.", undo=url_for("files.delete", file_id=made))
     return redirect(filters.target_url(on, record_id), 303)
+
+
+@blueprint.errorhandler(413)
+def too_big(_error: HTTPException) -> Page:
+    """A body beyond the limit is not read, so nobody is known yet: back to the form, which says it at the field."""
+    return redirect(url_for("files.new_page", **(request.view_args or {}), big=1), 303)
 
 
 @blueprint.get("/<int:file_id>")
