@@ -175,7 +175,7 @@ def _rows(
 ) -> tuple[list[Any], dict[str, Touch]]:
     """What counts for strength, newest first (id, sort, time, thread), and the latest item of each kind, in one
     statement."""
-    mine = select(Communication.id).where(*where, no_crowd()).cte("mine")  # judged once, read by each part
+    mine = select(Communication.id).where(*where).cte("mine")  # judged once, read by each part
     ours = Communication.id.in_(select(mine.c.id))
     rows = session.execute(union_all(_counted(ours, theirs, now), *_latest(ours, theirs, now))).all()
     counted = sorted((r for r in rows if r.sort in WEIGHTS), key=lambda r: (r.occurred_at, r.id), reverse=True)
@@ -193,7 +193,7 @@ def _counted(ours: ColumnElement[bool], theirs: ColumnElement[bool] | None, now:
         else_=None,
     )
     inside = Communication.occurred_at <= now, Communication.occurred_at > now - WINDOW
-    query = select(*_columns(sort)).where(ours, *inside, sort.is_not(None))
+    query = select(*_columns(sort)).where(ours, *inside, no_crowd(), sort.is_not(None))
     return _limited(query.order_by(Communication.occurred_at.desc()).limit(ITEMS_MAX))
 
 
@@ -211,7 +211,7 @@ def _latest(ours: ColumnElement[bool], theirs: ColumnElement[bool] | None, now: 
     found = []
     for name, more in kinds:
         at = Communication.occurred_at
-        query = select(*_columns(literal(name))).where(ours, *more)
+        query = select(*_columns(literal(name))).where(ours, *more, no_crowd())
         found.append(_limited(query.order_by(at if name == "next_meeting" else at.desc()).limit(1)))
     return found
 
