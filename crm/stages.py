@@ -22,7 +22,6 @@ NAME_MAX = 60
 STAGES_MAX = 20
 PIPELINES_MAX = 50
 DAYS_MAX = 365
-KIND_WORDS = {"open": "open", "won": "won", "lost": "lost"}
 
 
 def add(session: Session, pipeline_id: int, spec: StageSpec, *, actor_id: int | None, now: datetime) -> Stage:
@@ -86,7 +85,7 @@ def archive(
     if stage not in held:
         raise Refused(f"The stage {stage.name} is archived already.")
     if not any(each.kind == stage.kind and each.id != stage.id for each in held):
-        raise Refused(f"{stage.name} is the only {KIND_WORDS[stage.kind]} stage; a pipeline needs one.", "to")
+        raise Refused(f"{stage.name} is the only {stage.kind} stage; a pipeline needs one.", "to")
     target, step = _target(session, stage, to_stage_id), steps.Step()
     _take_along(session, stage, target, step, actor_id, now)
     stage.archived_at = now
@@ -195,7 +194,7 @@ def _target(session: Session, stage: Stage, to_stage_id: int | None) -> Stage | 
     if target.id == stage.id or target.pipeline_id != stage.pipeline_id or target.archived_at is not None:
         raise Refused("Choose another stage of this pipeline.", "to")
     if target.kind != stage.kind:
-        raise Refused(f"Choose another {KIND_WORDS[stage.kind]} stage, so that no deal changes its outcome.", "to")
+        raise Refused(f"Choose another {stage.kind} stage, so that no deal changes its outcome.", "to")
     return target
 
 
