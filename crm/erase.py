@@ -1,8 +1,8 @@
 """Erasing a person, with a certificate of counts; and everything known of a person, for them to have.
 
 Goes: the contact with addresses, numbers, jobs and files; every item they wrote, or that was with nobody else of the
-other side, and notes about them alone. Stays, without their identity: items of others they got a copy of. Keyed hashes of
-their addresses and of the Message-IDs stay, so that the mailbox does not bring them back. The certificate names
+other side, and notes about them alone. Stays, without their identity: items of others they got a copy of. Keyed hashes
+of their addresses and of the Message-IDs stay, so that the mailbox does not bring them back. The certificate names
 nobody. Text that speaks of them by first name only can't be found and stays; backups made before hold everything
 until they are deleted.
 """

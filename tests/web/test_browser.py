@@ -82,6 +82,7 @@ def test_the_palette_goes_anywhere(desk: Opener, mailed: Seeded) -> None:
     rep.page.keyboard.type("compan")
     rep.page.keyboard.press("Enter")
     expect(rep.page.locator("h1")).to_have_text("Companies")
+    expect(rep.page.locator(".htmx-swapping, .htmx-settling, .htmx-request")).to_have_count(0)
     rep.page.keyboard.press("Control+k")
     rep.page.keyboard.type("Erick Dal")
     expect(rep.page.locator("#palette [role=option]").first).to_contain_text("Erik Dahl")

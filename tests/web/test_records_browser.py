@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from sync.service import Service
 from tests.web.browser import *  # noqa: F403
@@ -43,7 +43,7 @@ def test_the_palette_finds_while_typing_by_keyboard_even_over_a_slow_line(desk: 
     held: list[Route] = []
     page.route("**/search/live*", lambda route: held.append(route))
     rep.open("/contacts")
-    page.keyboard.press("Control+k")
+    open_palette(page)
     page.keyboard.type("nordhaven")
     expect(page.locator("#palette [role=status]")).to_have_text("Searching…")
     expect(options).to_have_count(1)
@@ -55,14 +55,14 @@ def test_the_palette_finds_while_typing_by_keyboard_even_over_a_slow_line(desk: 
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Nordhavn AB")
-    page.keyboard.press("Control+k")
+    open_palette(page)
     page.keyboard.type("erick")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/search\?q=erick"))
     expect(page.locator("h1")).to_have_text("Search")
     page.unroute("**/search/live*")
     page.route("**/search/live*", lambda route: route.abort())
-    page.keyboard.press("Control+k")
+    open_palette(page)
     page.keyboard.type("anna")
     expect(page.locator("#palette [role=status]")).to_contain_text("No answer from the server")
     rep.errors.clear()  # the line we cut
@@ -85,6 +85,13 @@ def test_without_javascript_a_record_does_all_it_does(desk: Opener, mailed: Seed
     expect(page.locator(".toast")).to_contain_text("is a past client now")
     page.click(".toast button")
     expect(page.locator(".top .chip")).to_have_text("client")
+
+
+def open_palette(page: Page) -> None:
+    """Press the key once the page has settled: what is swapped in while it opens would close it."""
+    expect(page.locator(".htmx-swapping, .htmx-settling, .htmx-request")).to_have_count(0)
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette input")).to_be_focused()
 
 
 @pytest.fixture
