@@ -19,8 +19,8 @@ from matching.addresses import canonical
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One upsert, parsed. Exactly one of ``envelope``, ``events`` and ``error`` is set when there was content; none
-    when only flags came. ``invites`` are the iTIP components of a mail whose sender may speak for the meeting; a mail
-    that has none is a mail like any other."""
+    when only flags came. ``invites`` are the iTIP components a mail carried; ``speaks`` says that its sender may speak
+    for the meeting, so that the mail is the meeting's and no item of its own."""
 
     upsert: Upsert
     envelope: Envelope | None = None
@@ -28,6 +28,7 @@ class Arrival:
     events: tuple[CalendarEvent, ...] | None = None
     complete: bool = True
     invites: tuple[CalendarEvent, ...] = ()
+    speaks: bool = False
     error: BadItem | None = None
 
 
@@ -53,10 +54,9 @@ def _mail(upsert: Upsert, raw: RawMessage) -> Arrival:
     marks = classify(envelope)
     sender = canonical(envelope.from_[0].address) if envelope.from_ else ""
     parsed = [parse_calendar(part) for part in envelope.calendars]
-    events = [event for calendar in parsed if calendar.method for event in calendar.events if event.uid]
-    invites = tuple(event for event in events if may_speak(event, sender))
-    # One that somebody passes on, or that nobody can read, is no meeting's: it is read, matched and asked about.
-    return Arrival(upsert, envelope=envelope, marks=marks if invites else marks - {"invitation"}, invites=invites)
+    invites = tuple(event for calendar in parsed if calendar.method for event in calendar.events)
+    speaks = any(event.uid and may_speak(event, sender) for event in invites)
+    return Arrival(upsert, envelope=envelope, marks=marks, invites=invites, speaks=speaks)
 
 
 def _calendar(upsert: Upsert, raw: RawCalendar) -> Arrival:

@@ -97,7 +97,7 @@ def _arrival(arrival: Arrival, known: Known, policy: Policy, occurred: Mapping[s
         return _without_content(upsert, row)
     if row is not None and row.is_stored(arrival):
         return Update(upsert, arrival, row.communication_id, because="seen again")
-    if arrival.invites:
+    if arrival.speaks:
         return Invite(arrival)
     return _mail(arrival, known, occurred[upsert.remote_id])
 

@@ -75,7 +75,7 @@ def _merged(distinct: Collection[Version], series: CalendarEvent | None) -> Merg
 
 def may_speak(event: CalendarEvent, sender: str) -> bool:
     """Whether a mail from ``sender`` with this component in it tells of the meeting at all: the organizer's word, or
-    the answer of one of its guests. An invitation that somebody passes on is a mail like any other."""
+    the answer of one of its guests. One that somebody passes on tells nothing."""
     if event.method in _FROM_ATTENDEE:
         return any(_speaks_for(sender, guest) for guest in event.attendees)
     return _speaks_for(sender, event.organizer)
