@@ -19,6 +19,7 @@ QUERIES = {
     "log.series": "uid={uid}",
     "review.someone": "key={group}&q=anna",
     "deciding.create_page": "key={group}",
+    "review.of": "domain=nordhavn.example",
     "review.preview": "key={group}&verb=link&target=contact:{contact_id}",
     "search.page": "q=nordhavn",
     "search.live": "q=nordhavn",

@@ -74,6 +74,7 @@ def test_pages_are_behind_the_sign_in(stranger: Person, app: Flask, team: Team) 
         "static",
         "home.favicon",
         "feed.calendar",
+        "capture.page",
     }
     for rule in app.url_map.iter_rules():
         if "GET" not in rule.methods or rule.endpoint in open_ or rule.endpoint.startswith("api."):
@@ -117,7 +118,7 @@ def test_the_last_admin_stays(admin: Person, team: Team) -> None:
 
 def test_a_post_without_the_token_changes_nothing(admin: Person, app: Flask, team: Team) -> None:
     for rule in app.url_map.iter_rules():
-        if "POST" not in rule.methods or rule.endpoint.startswith(("api.", "hooks.")):
+        if "POST" not in rule.methods or rule.endpoint.startswith(("api.", "hooks.", "capture.")):
             continue
         path = _path(rule)
         assert admin.client.post(path, data={"role": "rep"}).status_code == 400, rule

@@ -87,6 +87,23 @@ def test_without_javascript_a_record_does_all_it_does(desk: Opener, mailed: Seed
     expect(page.locator(".top .chip")).to_have_text("client")
 
 
+def test_the_palette_outlives_the_page_it_was_opened_on(desk: Opener, mailed: Seeded) -> None:
+    """Opened while the next page is on its way, it stays open over it, with what was typed."""
+    rep = desk().sign_in("priya")
+    page = rep.open("/contacts")
+    held: list[Route] = []
+    page.route("**/companies", lambda route: held.append(route))
+    page.click(".nav a:has-text('Companies')")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("erik")
+    expect(page.locator("#palette input")).to_have_value("erik")
+    held[0].continue_()
+    expect(page.locator("h1")).to_have_text("Companies")
+    expect(page.locator("#palette input")).to_be_focused()
+    expect(page.locator("#palette input")).to_have_value("erik")
+    expect(page.locator("#palette [role=option]").first).to_contain_text("Erik Dahl")
+
+
 def open_palette(page: Page) -> None:
     """Press the key once the page has settled: what is swapped in while it opens would close it."""
     expect(page.locator(".htmx-swapping, .htmx-settling, .htmx-request")).to_have_count(0)

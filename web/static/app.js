@@ -112,11 +112,17 @@
 
   /* --- htmx: keep scroll and focus, say when the line is down ------------------------------------------------- */
   const kept = {};
-  document.addEventListener("htmx:beforeSwap", () => { all("[data-keep-scroll]").forEach((el) => { kept[el.id] = el.scrollTop; }); });
+  let searching = null;  // what stood in the palette when the page under it was swapped: it opens again with that
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    all("[data-keep-scroll]").forEach((el) => { kept[el.id] = el.scrollTop; });
+    const open = one("#palette[open] input");
+    if (open && event.detail && event.detail.target === document.body) searching = open.value;
+  });
   document.addEventListener("htmx:afterSettle", (event) => {
     settle(document);
     all("[data-keep-scroll]").forEach((el) => { if (el.id in kept) el.scrollTop = kept[el.id]; });
     if (event.detail && event.detail.boosted && !typing(document.activeElement)) { const main = one("main"); if (main) main.focus({ preventScroll: true }); }
+    if (searching !== null) { const typed = searching; searching = null; openPalette(); const input = one("#palette input"); input.value = typed; if (typed) input.dispatchEvent(new Event("input")); }
   });
   document.addEventListener("htmx:sendError", () => say("No connection to the server. Nothing was changed; try again."));
   document.addEventListener("htmx:timeout", () => say("The server took too long. Look before you try again."));
