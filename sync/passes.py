@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 TRIES_WITHOUT_PROGRESS = 6
 LONGEST_SLEEP = 120.0
+TIDY_AFTER = 1_000
+"""So many changes in a pass change what a database's planner has to know."""
 SLICE = 300.0
 """Seconds one account may hold a worker while others wait."""
 
@@ -161,6 +163,8 @@ def one_pass(service: Service, account_id: int, options: Options, limits: Limits
     report.requests, report.units, report.bytes_in = usage.requests, usage.units, usage.bytes_in
     report.seconds = time.monotonic() - begun
     _settle(service, report, options)
+    if report.progress() >= TIDY_AFTER:
+        service.db.tidy()
     return report
 
 
