@@ -30,7 +30,7 @@ from web.app import create_app
 
 FOLDER = Path("docs/screenshots")
 SIZES = ((1280, 860), (360, 780))
-COLOURS = 96
+COLOURS = 128
 LIMIT = 8_000_000
 NO_PAGES = ("download", "live", "progress", "log.html", "accounts.items", "ops.")
 ALIKE = "reports.rows-"
@@ -109,7 +109,7 @@ def _shot(page: Page, where: str, name: str) -> None:
     page.goto(where)
     page.wait_for_load_state("networkidle")
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE).save(FOLDER / f"{name}.png", optimize=True)
+    picture.quantize(COLOURS, kmeans=2).save(FOLDER / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":
