@@ -166,7 +166,7 @@ def _ask(session: Session, form: LeadForm, contact: Contact, enquiry: Enquiry, n
     if session.scalar(same):
         return
     author = Viewer(contact.owner_id or form.created_by, "rep")
-    notes.add(session, author, kind="note", text=text, target=("contact", contact.id), now=now)
+    notes.add(session, author, kind="note", text=text, target=("contact", contact.id), by_us=False, now=now)
 
 
 def _follow_up(session: Session, form: LeadForm, contact: Contact, now: datetime) -> None:

@@ -30,13 +30,13 @@ SNIPPET = 200
 def add(
     session: Session, viewer: Viewer, *, kind: str, text: str, target: tuple[str, int], at: datetime | None = None,
     minutes: int | None = None, outcome: str | None = None, private: bool = False, activity: str | None = None,
-    link: str | None = None, now: datetime,
+    link: str | None = None, by_us: bool = True, now: datetime,
 ) -> Communication:  # fmt: skip
     """Write a call or a note on a contact, company or deal (``target`` as kind and id); it reaches their company too.
     ``at`` (UTC)
     defaults to now; ``minutes`` is a call's length. A note may stand for an ``activity`` (a key of ``ACTIVITIES``) with
     the ``link`` it happened at. Teammates mentioned in it (``crm.mentions``) are told. Raises
-    Refused."""
+    Refused. ``by_us`` False: the words are a stranger's, and mention nobody."""
     clean = "\n".join(part for part in (text.strip()[:TEXT_MAX], _link_of(link)) if part)
     if activity and (kind != "note" or activity not in ACTIVITIES):
         raise Refused(f"An activity of a note is {', '.join(ACTIVITIES)}.", "activity")
@@ -44,7 +44,8 @@ def add(
         raise Refused("That is neither a call nor a note.", "kind")
     if not clean and not outcome:
         raise Refused("Write what was said.", "text")
-    mentions.check(session, clean)
+    if by_us:
+        mentions.check(session, clean)
     begun = min(at or now, now)
     row = Communication(
         key=f"n:{uuid.uuid4()}", kind=kind, occurred_at=begun, subject=_subject(kind, clean, minutes, activity),
@@ -68,7 +69,8 @@ def add(
         subject_id=row.id,
         now=now,
     )
-    mentions.tell(session, viewer, row, clean, about=_name(session, target), now=now)
+    if by_us:
+        mentions.tell(session, viewer, row, clean, about=_name(session, target), now=now)
     outbox.emit(session, "communication.stored", {"ids": [row.id]}, now=now)
     return row
 

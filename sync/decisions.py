@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 from crm import audit, cleaning, companies, contacts, deals, merges, outbox
 from crm.correspondence import thread_key
 from crm.errors import NotFound, Refused
-from crm.models import Communication, Decision, Participant, Question, ReviewState
-from crm.privacy import Viewer, owned, visible
+from crm.models import Communication, Decision, Participant, ReviewState
+from crm.privacy import Viewer, visible
 from crm.snapshots import plain
 from crm.vault import Vault
 from matching.addresses import canonical
@@ -44,19 +44,6 @@ class DecisionResult:
 NEVER_LOG = "never_log"
 ELSEWHERE = {"merge": merges.unmerge, "not_duplicate": cleaning.propose_again}
 """Decisions that crm makes, and takes back, itself."""
-
-
-def items_of_group(session: Session, viewer: Viewer, group_key: str) -> list[int]:
-    """The items whose open questions carry this key and that the viewer owns, newest first."""
-    query = (
-        select(Communication.id)
-        .join(Question, Question.communication_id == Communication.id)
-        .where(Question.group_key == group_key, owned(viewer))
-        .order_by(Communication.occurred_at.desc())
-        .distinct()
-        .add_columns(Communication.occurred_at)
-    )
-    return [row.id for row in session.execute(query)]
 
 
 def _may(session: Session, viewer: Viewer, ids: Sequence[int]) -> list[int]:

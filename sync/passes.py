@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.errors import ConnectorError, NeedsPerson, OperatorFault, StreamGone, TryLater
 from connectors.protocol import Connector, Usage
@@ -164,8 +165,16 @@ def one_pass(service: Service, account_id: int, options: Options, limits: Limits
     report.seconds = time.monotonic() - begun
     _settle(service, report, options)
     if report.progress() >= TIDY_AFTER:
-        service.db.tidy()
+        _tidy(service)
     return report
+
+
+def _tidy(service: Service) -> None:
+    """What was pulled is kept whether or not the database could be told of its size just now."""
+    try:
+        service.db.tidy()
+    except SQLAlchemyError as error:
+        log.warning("statistics were not gathered: %s", where(error))
 
 
 _WORSE = ("level", "behind", "deferred", "failed", "needs_person")

@@ -23,7 +23,6 @@ COLUMNS = (
     Column("last", "Last won", "moment"),
 )  # fmt: skip
 SHOWN = 100
-DRAWN = 12
 SORTS = (("value", "by won value"), ("deals", "by number of deals"), ("last", "by last deal"))
 
 

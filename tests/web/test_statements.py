@@ -1,8 +1,7 @@
 """Done-when 4: every page costs as many SQL statements with many rows as with few, and at most ``MOST`` of them.
 
 The pages are read off the app's own map, so a new one is in without being named here; one with an argument that
-``Desk.ids`` does not know fails until it is told. ``LATE`` holds the addresses that are over the mark today, with
-``strict``: whoever mends one takes it off.
+``Desk.ids`` does not know fails until it is told.
 """
 
 from __future__ import annotations
@@ -27,12 +26,10 @@ from tests.web.seed import Seeded
 from web.app import create_app
 
 MOST = 25
-LATE: frozenset[str] = frozenset()
-LATER = pytest.mark.xfail(strict=True, reason="over the mark today")
+
+
 def _cases() -> list[Any]:
-    marks = {name: [LATER] for name in LATE}
-    found = [(addresses.named(rule, key), rule, key) for rule, key in addresses.pages()]
-    return [pytest.param(rule, key, id=name, marks=marks.get(name, [])) for name, rule, key in found]
+    return [pytest.param(rule, key, id=addresses.named(rule, key)) for rule, key in addresses.pages()]
 
 
 @pytest.mark.xdist_group("statements")

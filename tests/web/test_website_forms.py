@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from crm import contacts, export, lead_forms
-from crm.models import Communication, CommunicationBody, Contact, LeadForm, Task
+from crm import contacts, export, lead_forms, users
+from crm.models import Communication, CommunicationBody, Contact, LeadForm, Notification, Task
 from sync import accounts, outbox, passes
 from sync.accounts import AccountSpec
 from sync.service import Service
@@ -121,6 +121,17 @@ def test_bad_addresses_are_named_and_robots_make_nothing(
     assert ("kept &lt;b&gt;" in page.text) == (status == 422)
     with service.db.reading() as session:
         assert session.scalar(select(func.count()).select_from(Contact)) == 0
+
+
+def test_a_visitor_mentions_nobody_of_the_team(visitor: FlaskClient, form: LeadForm, service: Service) -> None:
+    """Neither told under a colleague's name, nor refused with what the team is called."""
+    with service.db.transaction() as session:
+        by = {"role": "rep", "password": None, "now": NOW, "actor_id": None}
+        users.create(session, email="p2@ourco.example", name="Priya Second", **by)
+    answer = visitor.post(f"/forms/{form.key}", data=ASKED | {"message": "@Jonas Weber and @Priya, look"})
+    assert answer.status_code == 200
+    with service.db.reading() as session:
+        assert session.scalars(select(Notification.text).where(Notification.kind == "mention")).all() == []
 
 
 def test_a_closed_or_unknown_form_is_not_there_and_a_flood_is_braked(
